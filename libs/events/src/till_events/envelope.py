@@ -1,0 +1,103 @@
+"""What is known about an event besides its content: CloudEvents 1.0, in binary mode on Kafka (attributes as `ce_*` headers)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+SPEC_VERSION = "1.0"
+SCHEMA_BASE = "https://tillstream.dev/contracts/events"
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class UnreadableEnvelope(ValueError):
+    """The headers are not those of one of our events."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes of one recorded event.
+
+    `position` is its place in the owner's log (1, 2, 3, … without gaps), `sequence` its place in its stream (1, 2, 3, …).
+    `key` decides the partition. `actor` is a role and a staff or system id, never a name. All times are UTC.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    key: str
+    sequence: int
+    position: int
+    time: datetime
+    recorded_at: datetime
+    correlation_id: str
+    causation_id: str | None = None
+    actor: str | None = None
+    store_id: str | None = None
+    traceparent: str | None = None
+
+
+def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
+    """Return the Kafka headers of the event; the same envelope always gives the same bytes."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", envelope.id.encode()),
+        ("ce_type", envelope.type.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_subject", envelope.subject.encode()),
+        ("ce_time", format_time(envelope.time)),
+        ("ce_dataschema", schema_url(envelope.type).encode()),
+        ("ce_recordedat", format_time(envelope.recorded_at)),
+        ("ce_sequence", b"%d" % envelope.sequence),
+        ("ce_logposition", b"%d" % envelope.position),
+        ("ce_partitionkey", envelope.key.encode()),
+        ("ce_correlationid", envelope.correlation_id.encode()),
+        ("content-type", b"application/json"),
+    ]
+    if envelope.causation_id is not None:
+        headers.append(("ce_causationid", envelope.causation_id.encode()))
+    if envelope.actor is not None:
+        headers.append(("ce_actor", envelope.actor.encode()))
+    if envelope.store_id is not None:
+        headers.append(("ce_storeid", envelope.store_id.encode()))
+    if envelope.traceparent is not None:
+        headers.append(("traceparent", envelope.traceparent.encode()))
+    return headers
+
+
+def from_headers(headers: Headers) -> Envelope:
+    """Read the attributes back; raises `UnreadableEnvelope` when one is missing or not what it should be."""
+    try:
+        found = {name: value.decode() for name, value in headers}
+        return Envelope(
+            id=found["ce_id"],
+            type=found["ce_type"],
+            source=found["ce_source"],
+            subject=found["ce_subject"],
+            key=found["ce_partitionkey"],
+            sequence=int(found["ce_sequence"]),
+            position=int(found["ce_logposition"]),
+            time=datetime.fromisoformat(found["ce_time"]),
+            recorded_at=datetime.fromisoformat(found["ce_recordedat"]),
+            correlation_id=found["ce_correlationid"],
+            causation_id=found.get("ce_causationid"),
+            actor=found.get("ce_actor"),
+            store_id=found.get("ce_storeid"),
+            traceparent=found.get("traceparent"),
+        )
+    except KeyError as missing:
+        raise UnreadableEnvelope(f"header {missing} is missing") from missing
+    except (ValueError, AttributeError) as error:
+        raise UnreadableEnvelope(f"a header cannot be read: {error}") from error
+
+
+def schema_url(type_name: str) -> str:
+    """Return where the JSON Schema of a type is published, e.g. `…/order/OrderPlaced.v1.json`."""
+    _, owner, name, major = type_name.split(".")
+    return f"{SCHEMA_BASE}/{owner}/{name}.{major}.json"
+
+
+def format_time(moment: datetime) -> bytes:
+    """Return RFC 3339 in UTC with microseconds, e.g. `2026-11-22T09:30:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()

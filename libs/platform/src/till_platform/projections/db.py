@@ -1,0 +1,81 @@
+"""Writing and reading a projection's own tables inside the batch's transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from psycopg import Connection
+
+from till_platform.projections.table import Row, Table
+
+
+class Db:
+    """The tables of one projection, in the transaction of one batch. Table names are unqualified: live and rebuilt tables read alike."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def upsert(self, table: Table, rows: Iterable[Row]) -> None:
+        """Write whole rows; of several rows with one key the last one stands."""
+        updates = ", ".join(f"{name} = excluded.{name}" for name in table.others)
+        self._write(table, table.latest(rows), f"DO UPDATE SET {updates}" if updates else "DO NOTHING")
+
+    def insert(self, table: Table, rows: Iterable[Row]) -> None:
+        """Write rows whose keys are new; a row that is there already stays as it is."""
+        self._write(table, table.latest(rows), "DO NOTHING")
+
+    def add(self, table: Table, rows: Iterable[Row], *, sums: Sequence[str]) -> None:
+        """Add to running totals: columns named in `sums` are added up, the others outside the key take the latest value."""
+        names = list(table.columns)
+        summed = [position for position, name in enumerate(names) if name in sums]
+        totals: dict[Row, list[Any]] = {}
+        for row in rows:
+            key = table.key_of(row)
+            if (total := totals.get(key)) is None:
+                totals[key] = list(row)
+                continue
+            for position, value in enumerate(row):
+                total[position] = total[position] + value if position in summed else value
+        updates = ", ".join(
+            f"{name} = {table.name}.{name} + excluded.{name}" if name in sums else f"{name} = excluded.{name}"
+            for name in table.others
+        )
+        self._write(table, [tuple(total) for total in totals.values()], f"DO UPDATE SET {updates}")
+
+    def get(self, table: Table, keys: Iterable[Row]) -> dict[Row, Row]:
+        """Return the rows with these keys as they stand, to be changed and upserted."""
+        wanted = sorted(set(keys))
+        if not wanted:
+            return {}
+        columns = ", ".join(f"{table.name}.{name}" for name in table.columns)
+        arrays = ", ".join(f"%s::{table.array(name)}" for name in table.key)
+        joined = " AND ".join(f"{table.name}.{name} = wanted.{name}" for name in table.key)
+        query = (
+            f"SELECT {columns} FROM {table.name} JOIN unnest({arrays}) AS wanted ({', '.join(table.key)}) ON {joined}"  # noqa: S608 - names come from the declaration
+        )
+        found = self._connection.execute(query, [list(column) for column in zip(*wanted, strict=True)])
+        return {table.key_of(row): row for row in found}
+
+    def delete(self, table: Table, keys: Iterable[Row]) -> None:
+        """Remove the rows with these keys."""
+        unwanted = sorted(set(keys))
+        if unwanted:
+            arrays = ", ".join(f"%s::{table.array(name)}" for name in table.key)
+            query = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608 - names come from the declaration
+            self._connection.execute(query, [list(column) for column in zip(*unwanted, strict=True)])
+
+    def execute(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """Run a statement of the projection's own; return its rows, if it has any."""
+        cursor = self._connection.execute(query, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def _write(self, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+        if not rows:
+            return
+        arrays = ", ".join(f"%s::{table.array(name)}" for name in table.columns)
+        key = ", ".join(table.key)
+        query = (
+            f"INSERT INTO {table.name} ({', '.join(table.columns)}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names come from the declaration
+            f"ON CONFLICT ({key}) {on_conflict}"
+        )
+        ordered = sorted(rows, key=table.key_of)  # one order of locks for every writer
+        self._connection.execute(query, [list(column) for column in zip(*ordered, strict=True)])

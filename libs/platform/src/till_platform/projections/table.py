@@ -1,0 +1,48 @@
+"""The tables of a read model, and the few ways a fold writes them: one statement for a whole batch, never a loop of round trips."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a projection. `columns` maps names to SQL types in order; rows are tuples in that order; `key` is the primary key.
+
+    `indexes` are the bodies of `CREATE INDEX … ON <table>`, e.g. `"(store_id, placed_at DESC)"` or `"USING gin (name gin_trgm_ops)"`.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    indexes: Sequence[str] = field(default=())
+
+    def ddl(self) -> list[str]:
+        """Return the statements that create the table, unqualified: the schema comes from the search path."""
+        body = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
+        create = f"CREATE TABLE {self.name} ({body}, PRIMARY KEY ({', '.join(self.key)})) WITH (fillfactor=90)"
+        return [create, *(f"CREATE INDEX ON {self.name} {index}" for index in self.indexes)]
+
+    def key_of(self, row: Row) -> Row:
+        """Return the primary key of a row."""
+        return tuple(row[position] for position in self.key_positions)
+
+    @property
+    def key_positions(self) -> tuple[int, ...]:
+        names = list(self.columns)
+        return tuple(names.index(name) for name in self.key)
+
+    @property
+    def others(self) -> list[str]:
+        """The columns that are not part of the key."""
+        return [name for name in self.columns if name not in self.key]
+
+    def latest(self, rows: Iterable[Row]) -> list[Row]:
+        """Keep the last row of each key."""
+        return list({self.key_of(row): row for row in rows}.values())
+
+    def array(self, column: str) -> str:
+        """Return the SQL type of an array of the column's values, for `unnest`."""
+        return self.columns[column].split(" NOT NULL")[0].split(" DEFAULT")[0] + "[]"
