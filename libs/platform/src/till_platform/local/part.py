@@ -54,7 +54,7 @@ class Part(ABC):
         """None: the environment of whoever starts it."""
         return None
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 -- most parts have nothing to prepare
         """What has to be on disk before the first start; does nothing the second time."""
 
     @property

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -145,8 +146,6 @@ class Postgres(Part):
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _sessions_of_a_dead_server(self) -> bool:
-        import psutil
-
         return any(
             process.info["name"] == "postgres" and process.info["cwd"] == str(self._cluster)
             for process in psutil.process_iter(["name", "cwd"])
@@ -191,8 +190,12 @@ def _unprivileged() -> list[str]:
         raise LocalProblem(
             "PostgreSQL refuses to run as root and there is no setpriv here", "run this as an ordinary user"
         )
-    capability = "-all,+dac_override"
-    return [setpriv, f"--reuid={_nobody().pw_uid}", f"--regid={_nobody().pw_gid}", "--clear-groups"] + [
+    account, capability = _nobody(), "-all,+dac_override"
+    return [
+        setpriv,
+        f"--reuid={account.pw_uid}",
+        f"--regid={account.pw_gid}",
+        "--clear-groups",
         f"--inh-caps={capability}",
         f"--ambient-caps={capability}",
         "--",
