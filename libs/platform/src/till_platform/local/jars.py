@@ -91,8 +91,11 @@ class _Tally:
         self._done = 0
         self._total = total
         self._on_progress = on_progress or (lambda _done, _total: None)
+        self.given_up = False
 
     def add(self, size: int) -> None:
+        if self.given_up:
+            raise InterruptedError("the download was given up")
         with self._lock:
             self._done += size
             self._on_progress(self._done, self._total)
@@ -107,6 +110,7 @@ def _fetch(jars: list[Jar], cache: Path, tally: _Tally, source: Source) -> None:
             for download in downloads:
                 download.result()
         except BaseException:
+            tally.given_up = True
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -126,7 +130,7 @@ def _fetch_one(jar: Jar, cache: Path, partial: Path, tally: _Tally, source: Sour
             fetched = source(jar, folder, count)
             break
         except Exception as error:
-            if attempt == ATTEMPTS:
+            if attempt == ATTEMPTS or tally.given_up:
                 raise LocalProblem(
                     f"{jar.filename} could not be downloaded ({_one_line(error)})",
                     "check the connection and run the same command again; what is already here is kept",

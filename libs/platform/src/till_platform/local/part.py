@@ -1,5 +1,6 @@
 import re
 import signal
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Part(ABC):
         self.name = name
         self.data_dir = data_dir.absolute()
         self.process = RecordedProcess(name, self.data_dir)
+        self._given_up = threading.Event()
 
     @property
     @abstractmethod
@@ -72,6 +74,7 @@ class Part(ABC):
         """
         if self.process.find_leftover():
             self.stop()
+        self._given_up.clear()
         try:
             self.prepare()
             self.process.spawn(self.command(), self.environment(), self.data_dir)
@@ -88,6 +91,8 @@ class Part(ABC):
         return self.process.find_leftover() and self.is_ready()
 
     def stop(self) -> None:
+        """Asked to end and waited for. A start under way in another thread is given up."""
+        self._given_up.set()
         self.process.stop(self.stop_signal, self.stop_patience_seconds)
 
     def kill(self) -> None:
@@ -104,6 +109,8 @@ class Part(ABC):
         while not self.is_ready():
             if not self.running:
                 raise self._failure(f"ended right after its start (exit code {self.process.exit_code})")
+            if self._given_up.is_set():
+                raise self._failure("was stopped while it started")
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready after {self.start_patience_seconds:.0f} seconds")
             time.sleep(0.05)

