@@ -75,8 +75,7 @@ class LocalStack:
         return self.postgres_part.database(name)
 
     def start(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._check_disk()
+        self.check_disk()
         with ThreadPoolExecutor(len(self.parts)) as pool:
             starts = [pool.submit(part.start) for part in self.parts]
         failures = [failure for start in starts if (failure := start.exception())]
@@ -99,7 +98,9 @@ class LocalStack:
     ) -> None:
         self.stop()
 
-    def _check_disk(self) -> None:
+    def check_disk(self) -> None:
+        """Raises LocalProblem before anything is started on a disk that is about to be full."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.data_dir).free
         if free < NEEDED_BYTES:
             raise LocalProblem(

@@ -1,0 +1,90 @@
+from typing import Any
+
+from rich.table import Table
+from typer import Exit as Leave
+
+from tillstream import console
+from tillstream.exits import Exit
+from tillstream.local.directory import DataDirectory
+from tillstream.local.issuer import Issuer, Role
+from tillstream.local.services import answers, consumers
+from tillstream.local.state import StackState
+from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
+
+
+def status(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
+    """Show what runs and where: every address, its health, and how far each consumer is behind. Exit code 7 when nothing runs.
+
+    With --json also each service's database address with its password, so that any outside client can attach.
+    """
+    directory = DataDirectory(data_dir)
+    report = survey(directory)
+    if as_json:
+        console.print_json(report)
+    else:
+        _print(report)
+    if report["phase"] != "ready":
+        raise Leave(Exit.UNAVAILABLE)
+
+
+def survey(directory: DataDirectory) -> dict[str, Any]:
+    """Everything an outside client needs to attach, and how each part is doing right now."""
+    state = StackState.read(directory)
+    services = {name: _service(state, name, directory) for name in state.apis} if state.running else {}
+    return {
+        "phase": state.phase,
+        "problem": state.problem,
+        "remedy": state.remedy,
+        "data_dir": str(state.data_dir),
+        "supervisor": {"pid": state.supervisor_pid if state.supervisor else None},
+        "kafka": {"bootstrap": state.kafka, **_process(state, "kafka")},
+        "postgres": {"databases": state.databases, "admin": state.postgres_admin, **_process(state, "postgres")},
+        "valkey": {"url": state.redis, **_process(state, "valkey")},
+        "catchers": {"smtp": state.smtp, "sms_url": state.sms_url, **_process(state, "catchers")},
+        "auth": {
+            "jwks_file": str(directory.jwks.absolute()),
+            "token_command": "till token --role ROLE [--store STORE]",
+        },
+        "services": services,
+    }
+
+
+def _process(state: StackState, name: str) -> dict[str, Any]:
+    process = state.processes.get(name)
+    if process is None or not state.running:
+        return {"healthy": False, "pid": None, "restarts": 0}
+    return {"healthy": process.healthy, "pid": process.pid, "restarts": process.restarts}
+
+
+def _service(state: StackState, name: str, directory: DataDirectory) -> dict[str, Any]:
+    url = state.apis[name]
+    lag = consumers(url, Issuer(directory.issuer_key, directory.jwks).sign(Role.ADMIN, None, "till", 5))
+    healthy = answers(f"{url}/readyz")
+    return {
+        "url": url,
+        "docs": f"{url}/docs",
+        **_process(state, name),
+        "healthy": healthy,
+        "postgres": state.databases[name],
+        "lag": lag,
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    console.out.print(f"{report['phase']}", style="green" if report["phase"] == "ready" else "yellow", highlight=False)
+    if report["problem"]:
+        console.say(report["problem"])
+        console.hint(report["remedy"])
+    if report["phase"] != "ready":
+        console.hint("till up -d")
+        return
+    table = Table("part", "address", "health", "pid", "restarts", "lag", box=None)
+    parts = [("kafka", "bootstrap"), ("valkey", "url"), ("catchers", "smtp")]
+    rows = [(name, report[name][address], report[name]) for name, address in parts]
+    rows += [("postgres", report["postgres"]["admin"].rpartition("@")[2].partition("/")[0], report["postgres"])]
+    rows += [(name, service["url"], service) for name, service in report["services"].items()]
+    for name, address, part in rows:
+        health = "[green]up[/]" if part["healthy"] else "[red]DOWN[/]"
+        lag = sum(row["lag"] for row in part["lag"]) if part.get("lag") else ""
+        table.add_row(name, address, health, str(part["pid"] or ""), str(part["restarts"]), str(lag))
+    console.out.print(table)

@@ -1,0 +1,76 @@
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from till_platform.local.jars import OnProgress
+from tillstream.exits import CommandFailed
+
+out = Console(soft_wrap=True)
+"""Data, and nothing else, so that it can be piped."""
+err = Console(stderr=True, soft_wrap=True)
+"""Progress, hints, and what went wrong."""
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, without colours even on a terminal."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def say(line: str) -> None:
+    err.print(line, style="dim", markup=False, highlight=False)
+
+
+def hint(line: str) -> None:
+    err.print(f"  → {line}", style="cyan", markup=False, highlight=False)
+
+
+def print_failure(failure: CommandFailed, *, as_json: bool) -> None:
+    """One line of what is wrong and one of what to do, or the same as a problem document."""
+    if as_json:
+        title = failure.code.name.lower().replace("_", "-")
+        problem = {"type": f"tillstream:cli:{title}", "title": title, "detail": failure.detail, "hint": failure.hint}
+        sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
+        return
+    err.print(f"till: {failure.detail}", style="bold red", markup=False, highlight=False)
+    if failure.hint:
+        hint(failure.hint)
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[OnProgress]:
+    """A bar that appears with the first byte, and not at all when everything is here already."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=False) as progress:
+        tasks: list[TaskID] = []
+
+        def on_progress(done: int, total: int) -> None:
+            if not tasks:
+                tasks.append(progress.add_task(what, total=total))
+            progress.update(tasks[0], completed=done)
+
+        yield on_progress
+
+
+def print_json_line(value: Any) -> None:
+    """One JSON object on a line of its own, for streams."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()

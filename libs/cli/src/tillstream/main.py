@@ -1,0 +1,63 @@
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from till_platform.local import LocalProblem
+from tillstream import console
+from tillstream.commands import doctor, down, logs, outbox, status, token, up
+from tillstream.exits import CommandFailed, Exit
+from tillstream.options import DEFAULT_DATA_DIR
+
+app = typer.Typer(
+    name="till",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Run Tillstream on this machine and work with its log.",
+    epilog="Exit codes: 0 done · 1 something is wrong · 2 not understood · 3 some rows refused · 4 not found · 5 conflict · "
+    "6 not allowed · 7 nothing runs or no answer · 8 contract broken · 130 stopped by Ctrl-C",
+)
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("doctor")(doctor.doctor)
+app.command("token")(token.token)
+app.command("outbox")(outbox.outbox)
+
+
+@app.callback(invoke_without_command=True)
+def till(
+    data_dir: Annotated[  # noqa: ARG001 -- read by each command's own --data-dir
+        Path, typer.Option("--data-dir", envvar="TILL_DATA_DIR", help="Where everything of a local stack is kept.")
+    ] = DEFAULT_DATA_DIR,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --version: as JSON.")] = False,
+) -> None:
+    """Event-sourced CRM for chains of shops."""
+    if show_version:
+        numbers = {name: version(name) for name in ("tillstream", "tillstream-platform", "tillstream-events")}
+        if as_json:
+            console.print_json({"version": numbers.pop("tillstream"), "packages": numbers, "kafka": "4.3.0"})
+        else:
+            console.out.print(f"till {numbers['tillstream']}", highlight=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The `till` command. How it ends is listed in `exits.py` and in `till --help`."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except CommandFailed as failure:
+        console.print_failure(failure, as_json=as_json)
+        sys.exit(failure.code)
+    except LocalProblem as problem:
+        console.print_failure(CommandFailed(problem.problem, problem.remedy), as_json=as_json)
+        sys.exit(Exit.FAILURE)
+
+
+if __name__ == "__main__":
+    main()
