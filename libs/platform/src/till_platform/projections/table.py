@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -27,9 +28,9 @@ class Table:
 
     def key_of(self, row: Row) -> Row:
         """Return the primary key of a row."""
-        return tuple(row[position] for position in self.key_positions)
+        return tuple([row[position] for position in self.key_positions])
 
-    @property
+    @cached_property
     def key_positions(self) -> tuple[int, ...]:
         names = list(self.columns)
         return tuple(names.index(name) for name in self.key)
