@@ -4,7 +4,7 @@ from datetime import date
 
 from msgspec import Struct
 
-from till_events.base import Event, published
+from till_events.base import Event, Whole, published
 from till_events.ids import CustomerId
 from till_events.money import Currency, Minor
 
@@ -13,10 +13,10 @@ class RfmGroup(Struct, frozen=True, kw_only=True):
     """A named group of customers: those whose recency score and frequency-and-money score both lie in the ranges, bounds included."""
 
     group: str
-    recency_from: int
-    recency_to: int
-    value_from: int
-    value_to: int
+    recency_from: Whole
+    recency_to: Whole
+    value_from: Whole
+    value_to: Whole
 
 
 @published(by="analytics")
@@ -29,12 +29,12 @@ class RfmModelPublished(Event, frozen=True, kw_only=True):
     """
 
     model_id: str
-    version: int
-    window_days: int
+    version: Whole
+    window_days: Whole
     currency: Currency
     groups: tuple[RfmGroup, ...]
-    recency_cuts: tuple[int, ...] = ()
-    frequency_cuts: tuple[int, ...] = ()
+    recency_cuts: tuple[Whole, ...] = ()
+    frequency_cuts: tuple[Whole, ...] = ()
     money_cuts: tuple[Minor, ...] = ()
 
 
@@ -44,12 +44,12 @@ class RfmScoreChanged(Event, frozen=True, kw_only=True):
 
     customer_id: CustomerId
     as_of: date
-    recency_days: int
-    frequency: int
+    recency_days: Whole
+    frequency: Whole
     monetary_minor: Minor
-    r: int
-    f: int
-    m: int
+    r: Whole
+    f: Whole
+    m: Whole
     group: str
-    model_version: int
+    model_version: Whole
     previous_group: str | None = None

@@ -1,11 +1,11 @@
 """What the customer service records: who the customers are and what they agreed to."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from msgspec import Struct
 
-from till_events.base import Event, Personal, PersonalText, known, published
+from till_events.base import Event, Moment, Personal, PersonalText, Whole, known, published
 from till_events.ids import CardNumber, CustomerId, StoreId
 
 MessageChannel = Annotated[str, known("sms", "email", "push", "post", "phone")]
@@ -17,7 +17,7 @@ class Acquisition(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     source: Annotated[str, known("store", "web", "phone", "import", "referral", "advertisement")]
     campaign: str | None = None
-    answer: str | None = None
+    answer: PersonalText | None = None
 
 
 @published(by="customer")
@@ -109,8 +109,8 @@ class CustomerImportCompleted(Event, frozen=True, kw_only=True):
     """A customer list was read to its end. The counts add up to its rows."""
 
     import_id: str
-    created: int
-    updated: int
-    skipped: int
-    rejected: int
-    started_at: datetime
+    created: Whole
+    updated: Whole
+    skipped: Whole
+    rejected: Whole
+    started_at: Moment

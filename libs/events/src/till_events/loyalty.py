@@ -1,13 +1,13 @@
 """What the loyalty service records: programmes, accounts, cards, points and tiers. Points are integers."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from msgspec import Struct
 
-from till_events.base import Event, PersonalText, known, published
+from till_events.base import Event, Moment, PersonalText, Whole, known, published
 from till_events.ids import AccountId, CardNumber, CustomerId, OrderId, PurchaseId, StoreId
-from till_events.money import Currency, Minor
+from till_events.money import Currency, Minor, Points
 
 ReturnPolicy = Annotated[str, known("only_pending", "within_balance", "unlimited")]
 
@@ -16,7 +16,7 @@ class Allocation(Struct, frozen=True):
     """How many points were taken from, or given back to, one lot. Written down so that no later rule can read history differently."""
 
     lot_id: str
-    points: int
+    points: Points
 
 
 class TierRule(Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class TierRule(Struct, frozen=True, kw_only=True):
 
     tier: str
     threshold_minor: Minor
-    earn_minor_per_point: int
+    earn_minor_per_point: Minor
 
 
 class ProgrammeRules(Struct, frozen=True, kw_only=True):
@@ -40,12 +40,12 @@ class ProgrammeRules(Struct, frozen=True, kw_only=True):
     currency: Currency
     zone: str
     tiers: tuple[TierRule, ...]
-    tier_window_days: int
-    pending_days: int
-    validity_days: int
+    tier_window_days: Whole
+    pending_days: Whole
+    validity_days: Whole
     point_value_minor: Minor
     return_policy: ReturnPolicy
-    hold_minutes: int
+    hold_minutes: Whole
     earning_excludes: tuple[str, ...] = ("points", "gift_card")
 
 
@@ -54,9 +54,9 @@ class ProgramRulesPublished(Event, frozen=True, kw_only=True):
     """The chain decided how its programme works from `effective_from` on. Purchases are judged by the rules of their own time."""
 
     programme_id: str
-    version: int
+    version: Whole
     name: str
-    effective_from: datetime
+    effective_from: Moment
     rules: ProgrammeRules
 
 
@@ -100,17 +100,17 @@ class PointsAccrued(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     lot_id: str
-    points: int
+    points: Points
     basis_minor: Minor
     currency: Currency
     spend_minor: Minor
     purchase_id: PurchaseId
     store_id: StoreId
     programme_id: str
-    rules_version: int
+    rules_version: Whole
     tier: str
-    available_from: datetime
-    expires_at: datetime
+    available_from: Moment
+    expires_at: Moment
 
 
 @published(by="loyalty")
@@ -125,9 +125,9 @@ class PointsReversed(Event, frozen=True, kw_only=True):
     customer_id: CustomerId
     return_id: str
     purchase_id: PurchaseId
-    points: int
+    points: Points
     allocations: tuple[Allocation, ...]
-    shortfall: int
+    shortfall: Points
     policy: ReturnPolicy
     spend_minor: Minor
 
@@ -150,8 +150,8 @@ class PointsExpired(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     lot_id: str
-    points: int
-    expires_at: datetime
+    points: Points
+    expires_at: Moment
 
 
 @published(by="loyalty")
@@ -161,12 +161,12 @@ class PointsHeld(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     hold_id: str
-    points: int
+    points: Points
     allocations: tuple[Allocation, ...]
     value_minor: Minor
     currency: Currency
     store_id: StoreId
-    expires_at: datetime
+    expires_at: Moment
     order_id: OrderId | None = None
 
 
@@ -177,7 +177,7 @@ class PointsRedeemed(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     hold_id: str
-    points: int
+    points: Points
     allocations: tuple[Allocation, ...]
     value_minor: Minor
     currency: Currency
@@ -193,7 +193,7 @@ class PointsHoldReleased(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     hold_id: str
-    points: int
+    points: Points
     reason: Annotated[str, known("cancelled", "expired")]
 
 
@@ -207,9 +207,9 @@ class PointsRestored(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     hold_id: str
-    points: int
+    points: Points
     allocations: tuple[Allocation, ...]
-    expired: int
+    expired: Points
     return_id: str | None = None
 
 
@@ -220,12 +220,12 @@ class PointsAdjusted(Event, frozen=True, kw_only=True):
     account_id: AccountId
     customer_id: CustomerId
     adjustment_id: str
-    points: int
+    points: Points
     allocations: tuple[Allocation, ...]
     reason: str
     comment: PersonalText | None = None
-    available_from: datetime | None = None
-    expires_at: datetime | None = None
+    available_from: Moment | None = None
+    expires_at: Moment | None = None
 
 
 @published(by="loyalty")
@@ -240,4 +240,4 @@ class TierChanged(Event, frozen=True, kw_only=True):
     currency: Currency
     window_from: date
     window_to: date
-    rules_version: int
+    rules_version: Whole

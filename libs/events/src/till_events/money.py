@@ -5,14 +5,17 @@ from typing import Annotated
 
 import msgspec
 
+from till_events.event import Whole
+
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code")]
-Minor = Annotated[int, msgspec.Meta(description="Amount in minor units of the currency, e.g. cents")]
+Minor = Annotated[Whole, msgspec.Meta(description="Amount in minor units of the currency, e.g. cents")]
+Points = Annotated[Whole, msgspec.Meta(description="Points of a loyalty programme, always whole")]
 
 
 class Money(msgspec.Struct, frozen=True):
     """An amount in one currency. Adding two currencies raises `ValueError`."""
 
-    amount_minor: int
+    amount_minor: Minor
     currency: Currency
 
     def __add__(self, other: "Money") -> "Money":

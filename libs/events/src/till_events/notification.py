@@ -1,9 +1,8 @@
 """What the notification service records: templates, rules, and every message with what became of it."""
 
-from datetime import datetime
 from typing import Annotated
 
-from till_events.base import Event, PersonalText, known, published
+from till_events.base import Event, Moment, Personal, PersonalText, Whole, known, published
 from till_events.customer import MessageChannel, Purpose
 from till_events.ids import CustomerId, OrderId, StoreId
 
@@ -15,7 +14,7 @@ class TemplatePublished(Event, frozen=True, kw_only=True):
     """The words of a message, for one channel and one language. The newest version is used."""
 
     template_id: str
-    version: int
+    version: Whole
     channel: MessageChannel
     locale: str
     text: str
@@ -31,12 +30,12 @@ class NotificationRulePublished(Event, frozen=True, kw_only=True):
     """
 
     rule_id: str
-    version: int
+    version: Whole
     on: str
     template_id: str
     channels: tuple[MessageChannel, ...]
     purpose: Purpose
-    stale_after_minutes: int
+    stale_after_minutes: Whole
     urgent: bool = False
     status: str | None = None
     enabled: bool = True
@@ -54,13 +53,13 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     rule_id: str
     trigger_event_id: str
     trigger_type: str
-    not_after: datetime
+    not_after: Moment
     urgent: bool = False
     order_id: OrderId | None = None
     store_id: StoreId | None = None
-    promised_from: datetime | None = None
-    promised_to: datetime | None = None
-    values: dict[str, str] = {}  # noqa: RUF012 - msgspec copies mutable defaults
+    promised_from: Moment | None = None
+    promised_to: Moment | None = None
+    values: Annotated[dict[str, str], Personal] = {}  # noqa: RUF012 - msgspec copies mutable defaults
 
 
 @published(by="notification")
@@ -69,7 +68,7 @@ class MessageDeferred(Event, frozen=True, kw_only=True):
 
     message_id: str
     customer_id: CustomerId
-    until: datetime
+    until: Moment
 
 
 @published(by="notification")
@@ -94,7 +93,7 @@ class MessageSent(Event, frozen=True, kw_only=True):
     channel: MessageChannel
     purpose: Purpose
     template_id: str
-    template_version: int
+    template_version: Whole
     locale: str
     address: PersonalText
     text: PersonalText
@@ -114,5 +113,5 @@ class MessageFailed(Event, frozen=True, kw_only=True):
     purpose: Purpose
     template_id: str
     error: str
-    attempts: int
+    attempts: Whole
     order_id: OrderId | None = None

@@ -1,12 +1,13 @@
 """What the order service records: stores, products, receipts, returns, orders and the workflow they follow."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from till_events.base import Event, PersonalText, known, published
+from till_events.base import Event, Moment, PersonalText, Whole, known, private, published
 from till_events.ids import CardNumber, CustomerId, OrderId, ProductId, PurchaseId, StoreId
 from till_events.money import Currency, Minor
 
@@ -14,6 +15,14 @@ Channel = Annotated[str, known("store", "web", "phone", "marketplace")]
 TenderMethod = Annotated[str, known("cash", "card", "points", "gift_card", "credit", "transfer", "unknown")]
 DiscountKind = Annotated[str, known("card_price", "coupon", "coupon_match", "promotion", "personal", "points", "round")]
 Phase = Annotated[str, known("new", "approval", "assembly", "delivery", "completed", "cancelled", "returned")]
+
+Quantity = Annotated[
+    Decimal,
+    Meta(
+        description="How much, in `unit`: exact, as text, between 10^-9 and 10^13",
+        extra_json_schema={"pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
+    ),
+]
 
 
 class Discount(Struct, frozen=True, omit_defaults=True):
@@ -31,9 +40,9 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     A quantity of zero and a paid amount of zero both occur at real tills and are kept as they are. `paid_minor` is net of `discounts`.
     """
 
-    line_id: int
+    line_id: Whole
     product_id: ProductId
-    quantity: Decimal
+    quantity: Quantity
     paid_minor: Minor
     unit: str = "C62"
     discounts: tuple[Discount, ...] = ()
@@ -51,8 +60,8 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     method: Annotated[str, known("pickup", "courier", "parcel")]
     address: PersonalText | None = None
-    promised_from: datetime | None = None
-    promised_to: datetime | None = None
+    promised_from: Moment | None = None
+    promised_to: Moment | None = None
     cost_minor: Minor = 0
 
 
@@ -60,11 +69,19 @@ class ReturnedLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A product that came back, and what was given back for it. `line_id` names the line of the receipt it was bought on."""
 
     product_id: ProductId
-    quantity: Decimal
+    quantity: Quantity
     refund_minor: Minor
-    line_id: int | None = None
+    line_id: Whole | None = None
     unit: str = "C62"
     reason: Annotated[str, known("unwanted", "defective", "expired", "wrong_item", "other")] = "other"
+
+
+def _measure(lines: Sequence[Line] | Sequence[ReturnedLine]) -> None:
+    """Refuse what no scale shows: a quantity that is no number, or is beyond what any shop or database can hold."""
+    for line in lines:
+        quantity = line.quantity
+        if not (quantity.is_finite() and -10 < quantity.adjusted() < 13):
+            raise ValueError("a quantity is a number between 10^-9 and 10^13")
 
 
 class WorkflowStatus(Struct, frozen=True, kw_only=True):
@@ -145,6 +162,9 @@ class PurchaseRecorded(Event, frozen=True, kw_only=True):
     operator_id: str | None = None
     offline: bool = False
 
+    def __post_init__(self) -> None:
+        _measure(self.lines)
+
 
 @published(by="order")
 class PurchaseReturned(Event, frozen=True, kw_only=True):
@@ -165,13 +185,16 @@ class PurchaseReturned(Event, frozen=True, kw_only=True):
     order_id: OrderId | None = None
     operator_id: str | None = None
 
+    def __post_init__(self) -> None:
+        _measure(self.lines)
+
 
 @published(by="order")
 class WorkflowPublished(Event, frozen=True, kw_only=True):
     """The chain decided by which steps its orders go, and which moves between them are allowed."""
 
     workflow_id: str
-    version: int
+    version: Whole
     statuses: tuple[WorkflowStatus, ...]
     transitions: tuple[Transition, ...]
     initial: str
@@ -191,12 +214,15 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     status: str
     phase: Phase
     workflow_id: str
-    workflow_version: int
+    workflow_version: Whole
     delivery: Delivery | None = None
     customer_id: CustomerId | None = None
     external_id: str | None = None
     operator_id: str | None = None
     comment: PersonalText | None = None
+
+    def __post_init__(self) -> None:
+        _measure(self.lines)
 
 
 @published(by="order")
@@ -211,6 +237,9 @@ class OrderLinesChanged(Event, frozen=True, kw_only=True):
     currency: Currency
     customer_id: CustomerId | None = None
     operator_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _measure(self.lines)
 
 
 @published(by="order")
@@ -255,9 +284,17 @@ class OrderStatusChanged(Event, frozen=True, kw_only=True):
     to_status: str
     from_phase: Phase
     to_phase: Phase
-    workflow_version: int
+    workflow_version: Whole
     customer_id: CustomerId | None = None
     reason: str | None = None
     operator_id: str | None = None
-    promised_from: datetime | None = None
-    promised_to: datetime | None = None
+    promised_from: Moment | None = None
+    promised_to: Moment | None = None
+
+
+@private(by="order")
+class ReturnSlipUsed(Event, frozen=True, kw_only=True):
+    """A printed return slip was used for this receipt, so that it cannot be used for another one."""
+
+    return_id: str
+    purchase_id: PurchaseId
