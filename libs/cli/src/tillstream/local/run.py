@@ -1,15 +1,17 @@
 import asyncio
 import fcntl
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from signal import SIGINT, SIGTERM
 
 import psutil
 
 from till_platform.local import LocalProblem, LocalStack
-from till_platform.local.jars import OnProgress
 from till_platform.local.process import RecordedProcess
+from till_platform.local.settings import LocalSettings
 from tillstream.local.catchers import Catchers
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer
@@ -46,17 +48,20 @@ class LocalRun:
         ports: Mapping[str, int],
         environment: Mapping[str, str],
         say: Say,
-        on_download: OnProgress | None = None,
+        programs: Path = Path(sys.executable).parent,
+        settings: LocalSettings | None = None,
     ) -> None:
         names = installed_services()
         preferred = PREFERRED_PORTS | {name: FIRST_API_PORT + number for number, name in enumerate(names)}
         self._data_dir = data_dir
         self._environment = environment
         self._say = say
-        self._stack = LocalStack(data_dir.path, ports, preferred_ports=preferred, on_download=on_download)
+        self._stack = LocalStack(data_dir.path, ports, preferred_ports=preferred, settings=settings)
         self._catchers = Catchers(data_dir.path, self._stack.ports)
         self._services = [
-            ServiceProcess(name, self._stack.data_dir, self._stack.ports) for name in names if not only or name in only
+            ServiceProcess(name, self._stack.data_dir, self._stack.ports, programs)
+            for name in names
+            if not only or name in only
         ]
         stack = self._stack
         self._supervisor = Supervisor(

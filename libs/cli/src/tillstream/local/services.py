@@ -1,7 +1,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import entry_points
@@ -22,9 +21,10 @@ def installed_services() -> list[str]:
 class ServiceProcess(Part):
     """One service with all it does (API, worker, relay) in one process, as a small chain would run it."""
 
-    def __init__(self, name: str, data_dir: Path, ports: Ports) -> None:
+    def __init__(self, name: str, data_dir: Path, ports: Ports, programs: Path) -> None:
         super().__init__(name, data_dir)
         self._ports = ports
+        self._program = str(programs / f"till-{name}")
         self.addresses: Mapping[str, str] = {}  # where the service finds the other parts: known once they are up
 
     @property
@@ -35,7 +35,7 @@ class ServiceProcess(Part):
         self._ports.claim(self.name)
 
     def command(self) -> Sequence[str]:
-        return [self._program(), "all"]
+        return [self._program, "all"]
 
     def environment(self) -> Mapping[str, str]:
         return {**self.addresses, "TILL_HOST": HOST, "TILL_PORT": str(self._ports[self.name])}
@@ -46,7 +46,7 @@ class ServiceProcess(Part):
     def migrate(self) -> None:
         """Its tables and its topic are made or brought up to date. Raises LocalProblem with the cause."""
         done = subprocess.run(  # noqa: S603 -- an installed console script
-            [self._program(), "migrate"],
+            [self._program, "migrate"],
             capture_output=True,
             text=True,
             check=False,
@@ -60,9 +60,6 @@ class ServiceProcess(Part):
         if done.returncode != 0:
             cause, remedy = find_cause((done.stdout + done.stderr).splitlines())
             raise LocalProblem(f"{self.name} could not prepare its tables: {cause}", f"{remedy} ({self.process.log})")
-
-    def _program(self) -> str:
-        return str(Path(sys.executable).with_name(f"till-{self.name}"))
 
 
 def answers(url: str) -> bool:

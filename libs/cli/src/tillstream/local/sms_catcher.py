@@ -64,7 +64,7 @@ def sms_gateway(outbox: Outbox, faults: Faults | None = None) -> FastAPI:
     app = FastAPI(title="SMS catcher", docs_url=None, redoc_url=None)
     current = _Current(faults or Faults())
 
-    @app.post("/messages", status_code=202)
+    @app.post("/messages", status_code=202, response_model=None)
     async def take_message(
         body: SmsBody, idempotency_key: Annotated[str | None, Header()] = None
     ) -> Response | dict[str, str]:

@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup up down demo test check fix lock contracts bench-year
+
+BIN := .venv/bin
+MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+SOURCES = $(wildcard libs/*/src services/*/src)
+# The first Python that is new enough; without one, setup says what is missing.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install everything into .venv, each package by version and hash (done by the others when needed)
+	@$(PYTHON) tools/setup.py
+
+up: setup ## Start everything on this machine and go on until `make down`
+	@$(BIN)/till up -d
+
+down: setup ## Stop everything, keep the data
+	@$(BIN)/till down
+
+demo: setup ## Run weeks of a real chain through the five services and report (WEEKS=4 or all; KEEP=1 leaves it running)
+	@$(BIN)/till demo --weeks $(or $(WEEKS),4) $(if $(KEEP),--keep)
+
+test: setup ## Run all tests, those on real Kafka, PostgreSQL and Valkey included
+	@$(BIN)/pytest
+
+check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/till contracts check
+
+fix: setup ## Mend what ruff can mend
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+contracts: setup ## Write contracts/ anew from the events and the APIs
+	@$(BIN)/till contracts build
+
+bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory per process
+	@$(BIN)/python bench/year.py
+
+lock: setup ## Choose versions anew and write requirements.lock (versions and hashes, no addresses)
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--custom-compile-command "make lock" pyproject.toml $(MEMBERS) --group dev \
+		--no-emit-package tillstream --no-emit-package tillstream-events --no-emit-package tillstream-platform -o requirements.lock
