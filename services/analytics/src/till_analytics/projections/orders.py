@@ -1,0 +1,67 @@
+"""Where the chain's orders stand, and who took them."""
+
+from typing import ClassVar
+
+from till_events.order import OrderLinesChanged, OrderPlaced, OrderStatusChanged
+from till_platform.batch import Batch
+from till_platform.projections.db import Db
+from till_platform.projections.projection import Projection
+from till_platform.projections.table import Table
+
+ORDERS = Table(
+    "orders",
+    {
+        "order_id": "text",
+        "store_id": "text",
+        "channel": "text",
+        "operator_id": "text",
+        "placed_at": "timestamptz",
+        "status": "text",
+        "phase": "text",
+        "currency": "text",
+        "placed_minor": "bigint",
+        "total_minor": "bigint",
+    },
+    key=("order_id",),
+    indexes=("(placed_at)",),
+)
+
+
+class Orders(Projection):
+    """One row per order: its present phase and worth, and what it was worth when it was placed."""
+
+    name: ClassVar[str] = "orders"
+    of: ClassVar = (OrderPlaced, OrderLinesChanged, OrderStatusChanged)
+    tables: ClassVar = (ORDERS,)
+
+    def fold(self, batch: Batch, db: Db) -> None:
+        db.insert(ORDERS, (_placed(fact.event) for fact in batch.of(OrderPlaced)))
+        totals = {fact.event.order_id: fact.event.total_after_minor for fact in batch.of(OrderLinesChanged)}
+        moves = {fact.event.order_id: fact.event for fact in batch.of(OrderStatusChanged)}
+        if totals:
+            db.execute(
+                "UPDATE orders SET total_minor = new.total FROM unnest(%s::text[], %s::bigint[]) AS new (id, total)"
+                " WHERE order_id = new.id",
+                [list(totals), list(totals.values())],
+            )
+        if moves:
+            db.execute(
+                "UPDATE orders SET status = new.status, phase = new.phase"
+                " FROM unnest(%s::text[], %s::text[], %s::text[]) AS new (id, status, phase) WHERE order_id = new.id",
+                [list(moves), [move.to_status for move in moves.values()], [move.to_phase for move in moves.values()]],
+            )
+
+
+def _placed(event: OrderPlaced) -> tuple[object, ...]:
+    return (
+        event.order_id,
+        event.store_id,
+        event.channel,
+        event.operator_id,
+        event.occurred_at,
+        event.status,
+        event.phase,
+        event.currency,
+        event.total_minor,
+        event.total_minor,
+    )
