@@ -16,6 +16,7 @@ from till_platform.local.problem import LocalProblem
 LIST = "kafka-4.3.0.jars"
 AT_ONCE = 8
 ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
 ABANDONED_AFTER_SECONDS = 3600
 
 OnProgress = Callable[[int, int], None]
@@ -137,7 +138,7 @@ def _fetch_one(jar: Jar, cache: Path, partial: Path, tally: _Tally, source: Sour
                 ) from error
             tally.add(-received)
             received = 0
-            time.sleep(attempt)
+            time.sleep(PAUSE_SECONDS * attempt)
     found = _sha256(fetched)
     if found != jar.sha256:
         raise LocalProblem(
