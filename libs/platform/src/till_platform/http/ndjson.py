@@ -1,0 +1,155 @@
+"""Long lists in and out, one JSON document per line, in constant memory however long they are."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from tempfile import SpooledTemporaryFile
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from till_platform.domain import DomainError, Invalid
+
+T = TypeVar("T")
+MEDIA_TYPE = "application/x-ndjson"
+LONGEST_LINE = 1024 * 1024
+_IN_MEMORY = 256 * 1024
+_AT_ONCE = 64 * 1024
+
+
+class UnreadableLine(Invalid):
+    """A line is not the JSON document it should be. The others are taken as they come."""
+
+    code = "unreadable-line"
+
+
+async def ndjson_in(
+    request: Request, decoder: Callable[[bytes], T], chunk: int = 500
+) -> AsyncIterator[list[tuple[int, T | DomainError]]]:
+    """Read the request line by line, `chunk` lines at a time, with the number of each line (from 1).
+
+    `decoder` makes an item of a line, e.g. `msgspec.json.Decoder(Line).decode`; where it raises `msgspec.DecodeError` or `ValueError`, the
+    item is an `UnreadableLine`. Empty lines are passed over. Mark the route with `@streamed`, else a megabyte is all it gets.
+    """
+    chunked: list[tuple[int, T | DomainError]] = []
+    async for number, line in _lines(request):
+        chunked.append((number, _decoded(line, decoder)))
+        if len(chunked) >= chunk:
+            yield chunked
+            chunked = []
+    if chunked:
+        yield chunked
+
+
+def ndjson_out(answers: AsyncIterable[Iterable[Any]], status: int = 200) -> Response:
+    """Answer with one line per item of the lists that `answers` yields, sent as soon as they are known.
+
+    Items are msgspec structs, dicts or pydantic models. Work goes on whether or not the caller reads meanwhile: what it has not taken waits
+    on disk. A caller that sends everything before it reads anything would otherwise wait for us, and we for it, for ever.
+    """
+    return _Answers(answers, status)
+
+
+async def _lines(request: Request) -> AsyncIterator[tuple[int, bytes | None]]:
+    """Cut the stream into numbered lines; None for a line that is too long, whose rest is dropped as it comes."""
+    number = 0
+    rest = b""
+    dropping = False
+    async for data in request.stream():
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            number += 1
+            if dropping:
+                dropping = False
+            elif len(line) > LONGEST_LINE:
+                yield number, None
+            elif not line.isspace() and line:
+                yield number, line
+        if len(rest) > LONGEST_LINE:
+            if not dropping:
+                yield number + 1, None
+            dropping = True
+        if dropping:
+            rest = b""
+    if rest and not rest.isspace() and not dropping:
+        yield number + 1, rest
+
+
+def _decoded(line: bytes | None, decoder: Callable[[bytes], T]) -> T | DomainError:
+    if line is None:
+        return UnreadableLine(f"the line is longer than {LONGEST_LINE} bytes")
+    if b"\\u0000" in line:
+        return UnreadableLine("the line holds a NUL character")
+    try:
+        return decoder(line)
+    except msgspec.ValidationError as error:
+        return UnreadableLine(str(error))
+    except (ValueError, RecursionError):
+        return UnreadableLine("the line is not a JSON document")
+
+
+class _Answers(Response):
+    """Sends answers while the request is still being read.
+
+    Starlette's own streaming response listens for a disconnect meanwhile, and would swallow parts of the request by that.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, answers: AsyncIterable[Iterable[Any]], status: int) -> None:
+        super().__init__(status_code=status)
+        del self.headers["content-length"]
+        self._answers = answers
+        self._more = asyncio.Event()
+        self._done = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+            writer = asyncio.create_task(self._write(spool))
+            try:
+                async for data in self._written(spool):
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                await writer
+            finally:
+                writer.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write(self, spool: "SpooledTemporaryFile[bytes]") -> None:
+        encoder = msgspec.json.Encoder(enc_hook=_plain)
+        try:
+            async for answers in self._answers:
+                spool.seek(0, 2)
+                spool.write(encoder.encode_lines(list(answers)))
+                self._more.set()
+                await asyncio.sleep(0)
+        finally:
+            self._done = True
+            self._more.set()
+
+    async def _written(self, spool: "SpooledTemporaryFile[bytes]") -> AsyncIterator[bytes]:
+        taken = 0
+        while True:
+            done = self._done
+            spool.seek(taken)
+            if data := spool.read(_AT_ONCE):
+                taken += len(data)
+                yield data
+            elif done:
+                return
+            else:
+                if taken:  # everything was taken: start over, so that a patient reader costs no disk
+                    spool.seek(0)
+                    spool.truncate()
+                    taken = 0
+                self._more.clear()
+                await self._more.wait()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} cannot be a line")

@@ -1,0 +1,160 @@
+"""What a process is told from outside: one frozen object, read once from `TILL_…` variables in `main` and handed down."""
+
+import os
+import re
+import ssl
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "TILL_"
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]*)@")
+_LOCAL_CURSOR_SECRET = "local"  # noqa: S105 - signs cursors on a developer's machine only; elsewhere one must be given
+
+
+class SettingsError(Exception):
+    """The process cannot start as it is configured. The message is one line per variable: which one, and what is wrong with it."""
+
+
+class FromFiles(EnvSettingsSource):
+    """Reads `TILL_PG_FILE` where `TILL_PG` would be: secrets are mounted as files, not put into the environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the signature is pydantic's
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise SettingsError(
+                f"{PREFIX}{field_name.upper()}_FILE: {path} cannot be read: {error.strerror}"
+            ) from error
+
+
+class Settings(BaseSettings):
+    """Where things are and who is trusted. A service subclasses it with what only it needs.
+
+    Every field is the variable `TILL_<FIELD>`, or a file named by `TILL_<FIELD>_FILE`. Outside local mode nothing that is secret, and
+    nothing that decides who is let in, has a default.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    service: str
+    environment: Literal["local", "production"] = "production"
+
+    pg: str
+    kafka: str
+    redis: str
+    partitions: int = Field(default=12, ge=1)
+
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str | None = None
+
+    auth_issuer: str = ""
+    auth_audience: str = ""
+    auth_jwks_url: str | None = None
+    auth_jwks_file: Path | None = None
+    cursor_secret: SecretStr = SecretStr("")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    otlp_endpoint: str | None = None
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
+
+    smtp: str | None = None
+    sms_url: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FromFiles(settings_cls)
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """Return the settings of this process; raise `SettingsError` naming every variable that is missing or wrong."""
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_complaint(problem) for problem in error.errors())) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _local_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("environment") == "local":
+            return {"cursor_secret": _LOCAL_CURSOR_SECRET, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _nothing_secret_by_default(self) -> Self:
+        needed = {
+            "auth_issuer": self.auth_issuer,
+            "auth_audience": self.auth_audience,
+            "auth_jwks_url": self.auth_jwks_url or self.auth_jwks_file,
+            "cursor_secret": self.cursor_secret.get_secret_value(),
+        }
+        missing = [_variable(name) for name, value in needed.items() if not value]
+        if missing and self.environment != "local":
+            raise ValueError(f"outside local mode these must be set: {', '.join(missing)}")
+        if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
+            raise ValueError(f"{self.kafka_protocol} needs TILL_KAFKA_USER and TILL_KAFKA_PASSWORD")
+        return self
+
+    @property
+    def kafka_security(self) -> dict[str, Any]:
+        """The security options as every aiokafka client takes them."""
+        options: dict[str, Any] = {"security_protocol": self.kafka_protocol}
+        if self.kafka_protocol.startswith("SASL"):
+            assert self.kafka_password is not None
+            options["sasl_mechanism"] = self.kafka_mechanism
+            options["sasl_plain_username"] = self.kafka_user
+            options["sasl_plain_password"] = self.kafka_password.get_secret_value()
+        if self.kafka_protocol.endswith("SSL"):
+            options["ssl_context"] = ssl.create_default_context(cafile=self.kafka_ca_file)
+        return options
+
+    def masked(self) -> dict[str, str]:
+        """Return the effective value of every variable, with whatever is secret in it hidden."""
+        return {_variable(name): _masked(getattr(self, name)) for name in type(self).model_fields}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.masked().items())})"
+
+    __str__ = __repr__
+
+
+def _variable(field: str) -> str:
+    return f"{PREFIX}{field.upper()}"
+
+
+def _masked(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    return "" if value is None else _PASSWORD_IN_URL.sub(r"\1:***@", str(value))
+
+
+def _complaint(problem: Any) -> str:
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    variable = _variable(str(problem["loc"][0]).removeprefix(PREFIX.lower()))
+    if problem["type"] == "missing":
+        return f"{variable} is not set (nor is {variable}_FILE)"
+    return f"{variable}: {problem['msg']}"

@@ -1,0 +1,75 @@
+"""What may leave a process in logs and traces: a list of keys that hold no personal data. Whatever is not on it is hidden."""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from till_platform.domain import DomainError
+
+HIDDEN = "[hidden]"
+_LONGEST = 500
+_FRAMES = 12
+
+# Ids are surrogates: a customer's id says nothing without the customer service. Phone numbers, e-mail addresses, names, card numbers,
+# texts and anything a person typed never get onto this list.
+SAFE_KEYS: frozenset[str] = frozenset(
+    """
+    event level timestamp logger service version pid environment part
+    correlation_id causation_id trace_id span_id actor role traceparent
+    event_id event_type type stream sequence position from_position to_position
+    order_id customer_id store_id till_id purchase_id product_id account_id message_id template_id programme_id rule_id import_id
+    topic partition offset next_offset high_watermark lag group consumer projection reaction job sender effect kind key_hash
+    count events records rows lines batch seconds ms bytes attempts tries outcome status code state reason_code
+    method route check host port address
+    error where failure cause sqlstate constraint
+    """.split()  # noqa: SIM905 - read as a list of words, by subject
+)
+_OUTSPOKEN = (OSError, TimeoutError, TypeError, AttributeError, NameError, ImportError, NotImplementedError)
+
+
+def safe(facts: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    """Return the facts that may be shown."""
+    return {key: shown(value) for key, value in facts.items() if key in SAFE_KEYS and value is not None}
+
+
+def shown(value: Any) -> str | int | float | bool:
+    """Return a plain value as it is, text cut short; of anything else only what it is."""
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+    return f"<{type(value).__name__}>"
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """Say what went wrong and where, without what somebody typed: an exception's message often quotes it."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    facts: dict[str, Any] = {
+        "error": type(error).__name__,
+        "where": " > ".join(
+            f"{frame.filename.rpartition('/src/')[2] or frame.filename}:{frame.lineno} {frame.name}" for frame in frames
+        ),
+    }
+    if message := _message(error):
+        facts["failure"] = message
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and cause is not error:
+        facts["cause"] = " ".join(filter(None, [type(cause).__name__, _message(cause)]))
+    if sqlstate := getattr(error, "sqlstate", None):
+        facts["sqlstate"] = sqlstate
+        facts["constraint"] = getattr(getattr(error, "diag", None), "constraint_name", None)
+    return facts
+
+
+def _message(error: BaseException) -> str:
+    """Return the message of an exception whose message is about programs, not about people."""
+    if isinstance(error, DomainError):
+        return f"{error.code}: {error.detail}"
+    if isinstance(error, _OUTSPOKEN) or type(error).__module__.startswith(("aiokafka.", "redis.")):
+        return str(shown(str(error)))
+    sqlstate = getattr(error, "sqlstate", None)
+    diagnosis = getattr(error, "diag", None)
+    # Classes 22 and 23 quote the value that was refused.
+    if diagnosis is not None and (sqlstate is None or not sqlstate.startswith(("22", "23"))):
+        return str(shown(diagnosis.message_primary or str(error)))
+    return ""
