@@ -1,0 +1,75 @@
+"""The lines of receipts and orders, and the rules that hold for all of them."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from till_events.order import Line, Tender
+from till_platform.domain import Invalid
+
+MOST_LINES = 2_000
+LARGEST_AMOUNT = 10**13
+_LARGEST_QUANTITY = Decimal(10) ** 12
+_FINEST_EXPONENT = -6
+_SOLD = Decimal(0)
+
+
+class TotalsDoNotMatch(Invalid):
+    """A receipt contradicts itself: its lines, its tenders and its total must come to the same sum."""
+
+    code = "totals-do-not-match"
+
+
+def check_quantity(quantity: Decimal, field: str) -> None:
+    """Refuse what no scale and no pump ever shows: less than nothing, infinity, more than a trillion, finer than a millionth."""
+    if not quantity.is_finite() or not _SOLD <= quantity <= _LARGEST_QUANTITY:
+        raise Invalid(f"{field} must be between 0 and {_LARGEST_QUANTITY}", field=field)
+    exponent = quantity.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < _FINEST_EXPONENT:
+        raise Invalid(f"{field} has more than {-_FINEST_EXPONENT} decimal places", field=field)
+
+
+def check_lines(lines: Sequence[Line]) -> None:
+    """Refuse an empty or oversized list of lines, two lines of one number, and impossible quantities.
+
+    Zero quantities and amounts are facts of real tills and stay; so does an amount below zero (a coupon corrected, a deposit given back).
+    """
+    if not lines:
+        raise Invalid("there is no line", field="lines")
+    if len(lines) > MOST_LINES:
+        raise Invalid(f"{len(lines)} lines are more than {MOST_LINES}", field="lines")
+    seen: set[int] = set()
+    for index, line in enumerate(lines):
+        if line.line_id in seen:
+            raise Invalid(f"line {line.line_id} is there twice", field=f"lines[{index}].line_id")
+        seen.add(line.line_id)
+        check_quantity(line.quantity, f"lines[{index}].quantity")
+        check_amount(line.paid_minor, f"lines[{index}].paid_minor")
+
+
+def check_amount(amount_minor: int, field: str) -> None:
+    """Refuse an amount that no shop ever takes, in minor units."""
+    if not -LARGEST_AMOUNT <= amount_minor <= LARGEST_AMOUNT:
+        raise Invalid(f"{field} is beyond {LARGEST_AMOUNT}", field=field)
+
+
+def check_ordered(lines: Sequence[Line]) -> None:
+    """Refuse what may happen at a till but cannot be ordered: nothing of a product, or a price below zero."""
+    check_lines(lines)
+    for index, line in enumerate(lines):
+        if line.quantity == 0:
+            raise Invalid("nothing is ordered of this product", field=f"lines[{index}].quantity")
+        if line.paid_minor < 0:
+            raise Invalid("a price cannot be below zero", field=f"lines[{index}].paid_minor")
+
+
+def check_totals(total_minor: int, lines: Sequence[Line], tenders: Sequence[Tender]) -> None:
+    """Refuse a receipt whose lines, tenders and total do not come to the same sum; names all three."""
+    sold = sum(line.paid_minor for line in lines)
+    paid = sum(tender.amount_minor for tender in tenders)
+    if not sold == paid == total_minor:
+        raise TotalsDoNotMatch(
+            f"the lines sum to {sold}, the tenders to {paid}, the total is {total_minor}",
+            lines_minor=sold,
+            tenders_minor=paid,
+            total_minor=total_minor,
+        )
