@@ -1,6 +1,6 @@
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,12 +76,14 @@ class LocalStack:
 
     def start(self) -> None:
         self.check_disk()
+        failure: BaseException | None = None
         with ThreadPoolExecutor(len(self.parts)) as pool:
-            starts = [pool.submit(part.start) for part in self.parts]
-        failures = [failure for start in starts if (failure := start.exception())]
-        if failures:
+            for start in as_completed([pool.submit(part.start) for part in self.parts]):
+                if failure is None and (failure := start.exception()):
+                    self.stop()  # also gives up the starts still under way
+        if failure:
             self.stop()
-            raise failures[0]
+            raise failure
 
     def stop(self) -> None:
         """All parts, in order, including those a killed owner left running."""
