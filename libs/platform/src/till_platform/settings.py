@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     kafka: str
     redis: str
     partitions: int = Field(default=12, ge=1)
+    replication: int = Field(default=1, ge=1)
+    max_batch: int = Field(default=2_000, ge=1)
+    instance: str | None = None
 
     kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

@@ -12,6 +12,7 @@ from till_platform.http import asyncapi_page, probes
 from till_platform.http.middleware import Origin
 from till_platform.http.probes import Check
 from till_platform.http.problems import Problem, answer_with_problems
+from till_platform.parts import Parts
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
@@ -31,7 +32,7 @@ def create_app(
     version: str,
     *,
     routers: Sequence[APIRouter] = (),
-    parts: Any = None,
+    parts: Parts | None = None,
     tokens: Tokens | None = None,
     checks: Mapping[str, Check] | None = None,
     asyncapi: Callable[[], dict[str, Any]] | None = None,
@@ -54,7 +55,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
-    app.state.tokens = tokens or (Tokens.of(parts.settings, parts.clock) if parts is not None else None)
+    app.state.tokens = tokens or (Tokens.of(parts.settings, parts.clock) if parts else None)
     answer_with_problems(app)
     for router in routers:
         app.include_router(router, responses=_ANY_ROUTE)

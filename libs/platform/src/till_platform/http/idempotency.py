@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from till_platform.context import answering
+from till_platform.context import answer_wanted, answering
 from till_platform.domain import Aggregate, DomainError
 from till_platform.eventstore.errors import RepeatedCommand
 from till_platform.http.access import caller
@@ -41,8 +41,9 @@ class _Answer(Generic[A, R]):
 class OnceCommand:
     """Runs a command at most once per idempotency key and caller.
 
-    `reply` makes the answer from the aggregate the command saves first, which must also be what it returns. It runs before the commit, so
-    the answer is stored with the events or not at all. A key is good for as long as the log keeps answers.
+    `reply` makes the answer from the aggregate the command saves first, which must also be what it returns. It runs before the commit
+    (`aggregate.pending` still holds what is new), so the answer is stored with the events or not at all. A command that had nothing to save
+    (a receipt sent twice under two keys) is answered from the aggregate as it stands, with 200 where a new one would get 201.
     """
 
     def __init__(self, request: Request, key: str, fingerprint: bytes) -> None:
@@ -59,6 +60,7 @@ class OnceCommand:
         try:
             with answering(answer):
                 result = await command()
+                stored = answer_wanted() is not answer
         except RepeatedCommand as repeated:
             return cast("R", self._again(repeated))
         except DomainError:
@@ -66,10 +68,15 @@ class OnceCommand:
             if first := await self._first_answer():
                 return cast("R", self._again(first))
             raise
-        if answer.rendered is None and (first := await self._first_answer()):
+        if stored:
+            assert answer.rendered is not None, "an answer is stored only after it was rendered"
+            # The bytes that were stored are the bytes that are sent; FastAPI passes a response on as it is.
+            return cast("R", _response(*answer.rendered, version=result.version))
+        # Nothing was saved: there was nothing to do. Either this command did it before, or somebody else's.
+        if first := await self._first_answer():
             return cast("R", self._again(first))
-        # The bytes that were stored are the bytes that are sent; FastAPI passes a response on as it is.
-        return cast("R", _response(*(answer.rendered or answer.of(result)), version=result.version))
+        status, body = answer.of(result)
+        return cast("R", _response(200 if status == 201 else status, body, version=result.version))
 
     async def _first_answer(self) -> RepeatedCommand | None:
         first: RepeatedCommand | None = await self._request.app.state.parts.log.answer_to(self._key)

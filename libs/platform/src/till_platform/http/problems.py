@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
@@ -26,7 +25,6 @@ _CODE_OF_STATUS = {
     415: "unsupported-media-type",
 }
 _MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
-_log = structlog.get_logger(__name__)
 
 
 class Refusal(HTTPException):
@@ -94,7 +92,6 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(KeysUnavailable, _keys_unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
 
 
 async def _refused_by_domain(request: Request, error: Exception) -> Response:
@@ -130,8 +127,8 @@ async def _http(_: Request, error: Exception) -> Response:
     return problem(error.status_code, code, str(error.detail), headers=error.headers)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
-    _log.error("request failed", method=request.method, route=route_of(request.scope), exc_info=error)
+def internal() -> Response:
+    """Return the problem of a bug: nothing of it but where to look."""
     return problem(500, "internal", "something is wrong on our side; it was logged under the id in `instance`")
 
 

@@ -9,6 +9,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from till_platform import context
+from till_platform.settings import Settings
 from till_platform.telemetry.redaction import safe
 
 Kind = Literal["internal", "server", "producer", "consumer", "client"]
@@ -79,7 +80,8 @@ def current_traceparent() -> str | None:
         opened = trace.get_current_span().get_span_context()
         if opened.is_valid:
             return f"00-{opened.trace_id:032x}-{opened.span_id:016x}-{opened.trace_flags:02x}"
-    return context.current().traceparent
+    origin = context.ambient()
+    return origin.traceparent if origin else None
 
 
 def valid_traceparent(header: bytes | str | None) -> str | None:
@@ -94,6 +96,16 @@ def trace_id() -> str | None:
     """Return the id of the trace that is open, for log lines."""
     traceparent = current_traceparent()
     return traceparent[3:35] if traceparent else None
+
+
+def configure_tracing(settings: Settings) -> Callable[[], None]:
+    """Collect spans if the settings name a collector. Return what flushes them at the end."""
+    if settings.otlp_endpoint is None:
+        collect(None)
+        return lambda: None
+    tracer, stop = tracer_to(settings.otlp_endpoint, service=settings.service, ratio=settings.trace_ratio)
+    collect(tracer)
+    return stop
 
 
 def tracer_to(endpoint: str, *, service: str, ratio: float) -> tuple[trace.Tracer, Callable[[], None]]:
