@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from till_events.base import Event, Moment, PersonalText, Whole, known, published
+from till_events.base import Event, Moment, PersonalText, Whole, known, private, published
 from till_events.ids import AccountId, CardNumber, CustomerId, OrderId, PurchaseId, StoreId
 from till_events.money import Currency, Minor, Points
 
@@ -241,3 +241,19 @@ class TierChanged(Event, frozen=True, kw_only=True):
     window_from: date
     window_to: date
     rules_version: Whole
+
+
+@private(by="loyalty")
+class CardNumberTaken(Event, frozen=True, kw_only=True):
+    """A card number belongs to an account and will never belong to another one."""
+
+    card_number: CardNumber
+    account_id: AccountId
+
+
+@private(by="loyalty")
+class PurchaseCredited(Event, frozen=True, kw_only=True):
+    """A purchase that named a card and no customer was credited to the card's account, where its returns will look for it."""
+
+    purchase_id: PurchaseId
+    account_id: AccountId
