@@ -1,6 +1,6 @@
 """What is known about an event besides its content: CloudEvents 1.0, in binary mode on Kafka (attributes as `ce_*` headers)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -41,7 +41,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
     """Return the Kafka headers of the event; the same envelope always gives the same bytes."""
     headers = [
-        ("ce_specversion", b"1.0"),
+        ("ce_specversion", SPEC_VERSION.encode()),
         ("ce_id", envelope.id.encode()),
         ("ce_type", envelope.type.encode()),
         ("ce_source", envelope.source.encode()),
@@ -69,7 +69,32 @@ def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
 def from_headers(headers: Headers) -> Envelope:
     """Read the attributes back; raises `UnreadableEnvelope` when one is missing or not what it should be."""
     try:
-        found = {name: value.decode() for name, value in headers}
+        return _envelope({name: value.decode() for name, value in headers})
+    except UnreadableEnvelope:
+        raise
+    except (ValueError, AttributeError) as error:
+        raise UnreadableEnvelope("a header cannot be read as text, a number or a time") from error
+
+
+def to_attributes(envelope: Envelope) -> dict[str, str]:
+    """Return the CloudEvents attributes by name, all of them text; `from_attributes` reads them back."""
+    return {name.removeprefix("ce_"): value.decode() for name, value in to_headers(envelope) if name != "content-type"}
+
+
+def from_attributes(attributes: Mapping[str, str]) -> Envelope:
+    """Read an envelope from CloudEvents attributes by name; raises `UnreadableEnvelope` as `from_headers` does."""
+    try:
+        return _envelope({name if name == "traceparent" else f"ce_{name}": text for name, text in attributes.items()})
+    except UnreadableEnvelope:
+        raise
+    except (ValueError, TypeError) as error:
+        raise UnreadableEnvelope("an attribute cannot be read as text, a number or a time") from error
+
+
+def _envelope(found: Mapping[str, str]) -> Envelope:
+    try:
+        if found["ce_specversion"] != SPEC_VERSION:
+            raise UnreadableEnvelope("this version of CloudEvents is not known here")
         return Envelope(
             id=found["ce_id"],
             type=found["ce_type"],
@@ -78,8 +103,8 @@ def from_headers(headers: Headers) -> Envelope:
             key=found["ce_partitionkey"],
             sequence=int(found["ce_sequence"]),
             position=int(found["ce_logposition"]),
-            time=datetime.fromisoformat(found["ce_time"]),
-            recorded_at=datetime.fromisoformat(found["ce_recordedat"]),
+            time=_moment(found["ce_time"]),
+            recorded_at=_moment(found["ce_recordedat"]),
             correlation_id=found["ce_correlationid"],
             causation_id=found.get("ce_causationid"),
             actor=found.get("ce_actor"),
@@ -87,9 +112,7 @@ def from_headers(headers: Headers) -> Envelope:
             traceparent=found.get("traceparent"),
         )
     except KeyError as missing:
-        raise UnreadableEnvelope(f"header {missing} is missing") from missing
-    except (ValueError, AttributeError) as error:
-        raise UnreadableEnvelope(f"a header cannot be read: {error}") from error
+        raise UnreadableEnvelope(f"{missing} is missing") from missing
 
 
 def schema_url(type_name: str) -> str:
@@ -100,4 +123,11 @@ def schema_url(type_name: str) -> str:
 
 def format_time(moment: datetime) -> bytes:
     """Return RFC 3339 in UTC with microseconds, e.g. `2026-11-22T09:30:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() is None:
+        raise ValueError("a time without an offset")
+    return moment

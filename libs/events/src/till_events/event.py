@@ -35,7 +35,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `occurred_at` is the aware UTC time at which it happened where it happened: at the till, in the web shop, in the call centre.
     """
 
-    occurred_at: Moment
+    occurred_at: Annotated[Moment, msgspec.Meta(description="When it happened, where it happened. UTC")]
 
 
 def fields_marked(cls: type[msgspec.Struct], mark: msgspec.Meta) -> list[str]:
