@@ -41,6 +41,13 @@ class Invalid(DomainError):
         super().__init__(detail, **({"field": field} if field else {}), **facts)
 
 
+class Conflict(DomainError):
+    """The thing is not in a state in which this can be done."""
+
+    code = "conflict"
+    kind = "conflict"
+
+
 class Forbidden(DomainError):
     """The caller may not do this, or not in this store."""
 

@@ -50,7 +50,7 @@ class Db:
         arrays = ", ".join(f"%s::{table.array(name)}" for name in table.key)
         joined = " AND ".join(f"{table.name}.{name} = wanted.{name}" for name in table.key)
         query = (
-            f"SELECT {columns} FROM {table.name} JOIN unnest({arrays}) AS wanted ({', '.join(table.key)}) ON {joined}"  # noqa: S608 - names come from the declaration
+            f"SELECT {columns} FROM {table.name} JOIN unnest({arrays}) AS wanted ({', '.join(table.key)}) ON {joined}"
         )
         found = self._connection.execute(query, [list(column) for column in zip(*wanted, strict=True)])
         return {table.key_of(row): row for row in found}
@@ -60,7 +60,7 @@ class Db:
         unwanted = sorted(set(keys))
         if unwanted:
             arrays = ", ".join(f"%s::{table.array(name)}" for name in table.key)
-            query = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608 - names come from the declaration
+            query = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({arrays}))"
             self._connection.execute(query, [list(column) for column in zip(*unwanted, strict=True)])
 
     def execute(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
@@ -74,7 +74,7 @@ class Db:
         arrays = ", ".join(f"%s::{table.array(name)}" for name in table.columns)
         key = ", ".join(table.key)
         query = (
-            f"INSERT INTO {table.name} ({', '.join(table.columns)}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names come from the declaration
+            f"INSERT INTO {table.name} ({', '.join(table.columns)}) SELECT * FROM unnest({arrays}) "
             f"ON CONFLICT ({key}) {on_conflict}"
         )
         ordered = sorted(rows, key=table.key_of)  # one order of locks for every writer

@@ -1,0 +1,1 @@
+"""What reaches the outside: asked for in the transaction of a batch, done by a sender, once."""

@@ -1,0 +1,21 @@
+"""Why an append did not happen."""
+
+from till_platform.domain import DomainError
+
+
+class VersionConflict(DomainError):
+    """Somebody else changed the same thing in the meantime. Read it again, then decide again."""
+
+    code = "version-conflict"
+    kind = "conflict"
+
+
+class RepeatedCommand(Exception):
+    """A command under this idempotency key was accepted before. Carries the answer it got; the new one changed nothing."""
+
+    def __init__(self, key: str, status: int, body: bytes, fingerprint: bytes) -> None:
+        super().__init__("this idempotency key was used before")
+        self.key = key
+        self.status = status
+        self.body = body
+        self.fingerprint = fingerprint

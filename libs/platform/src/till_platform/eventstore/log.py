@@ -1,0 +1,146 @@
+"""A service's log as its use cases see it: load an aggregate, decide, save."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from eventsourcing.application import AggregateNotFoundError
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from till_platform.context import answer_wanted, current, recorded
+from till_platform.domain import Aggregate, DomainError, NotFound
+from till_platform.eventstore.append import Commit, StoredAnswer
+from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
+from till_platform.eventstore.group_commit import GroupCommit
+from till_platform.eventstore.recorder import LogApplication, LogRecorder, as_stored
+from till_platform.eventstore.stored import LoggedEvent, LogMapper
+
+A = TypeVar("A", bound=Aggregate)
+T = TypeVar("T")
+_TRIES = 5
+
+
+class Log:
+    """The event store of one service. Everything that is accepted is in here before anybody is told so."""
+
+    def __init__(
+        self, name: str, pool: ConnectionPool[Any], committer: GroupCommit, threads: ThreadPoolExecutor
+    ) -> None:
+        self.name = name
+        self.application = LogApplication(name, LogRecorder(pool, committer))
+        self._pool = pool
+        self._committer = committer
+        self._threads = threads
+
+    async def find(self, cls: type[A], identity: str) -> A:
+        """Return the aggregate; an empty one, whose `exists` is false, if nothing was ever recorded of it."""
+        found: A | None = await self._in_thread(self._read, cls, identity, None)
+        return found or cls(cls.stream(identity))
+
+    async def load(self, cls: type[A], identity: str) -> A:
+        """Return the aggregate; raise `NotFound` if nothing was ever recorded of it."""
+        found: A | None = await self._in_thread(self._read, cls, identity, None)
+        return _present(found, cls, identity)
+
+    async def load_at(self, cls: type[A], identity: str, *, version: int) -> A:
+        """Return the aggregate as it was after its `version`-th event."""
+        found: A | None = await self._in_thread(self._read, cls, identity, version)
+        return _present(found, cls, identity)
+
+    async def load_many(self, cls: type[A], identities: Iterable[str]) -> dict[str, A]:
+        """Return many aggregates by identity, read in one query; those of which nothing was ever recorded are empty."""
+        wanted = sorted(set(identities))
+
+        def read() -> dict[str, Aggregate]:
+            with self._pool.connection() as connection:
+                return read_streams(connection, {cls.stream(identity): cls for identity in wanted})
+
+        found = await self._in_thread(read)
+        return {identity: found[cls.stream(identity)] for identity in wanted}  # type: ignore[misc]  # built from `cls`
+
+    async def save(self, *aggregates: Aggregate, done: int | None = None) -> int:
+        """Record what the aggregates decided, all or nothing, and return the position of the last event.
+
+        `done` is the id of an outgoing effect that is thereby finished. If the command carries an idempotency key, the answer to it is
+        rendered from the first aggregate and stored in the same transaction. Raises `VersionConflict` or `RepeatedCommand`.
+        """
+        wanted = answer_wanted()
+        answer = StoredAnswer(wanted.key, wanted.fingerprint, *wanted.render(aggregates[0])) if wanted else None
+        commit = Commit(_collect(aggregates), current(), answer, done)
+        if not commit.events and not answer and done is None:
+            return 0
+        (outcome,) = await self._committer.append([commit])
+        if isinstance(outcome, Exception):
+            raise outcome
+        recorded(outcome)
+        return outcome
+
+    async def save_each(self, aggregates: Sequence[Aggregate]) -> list[int | DomainError]:
+        """Record what many aggregates decided, each on its own: a conflict of one refuses that one only. One transaction, one wait."""
+        context = current()
+        commits = [Commit(_collect([aggregate]), context) for aggregate in aggregates]
+        outcomes = await self._committer.append([commit for commit in commits if commit.events])
+        saved = iter(outcomes)
+        return [next(saved) if commit.events else 0 for commit in commits]  # type: ignore[misc]  # no answer, so never a repeat
+
+    async def retrying(self, handle: Callable[[], Awaitable[T]]) -> T:
+        """Run a use case again when somebody else was faster: read again, decide again. Gives up after a few tries."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await handle()
+            except VersionConflict:
+                await asyncio.sleep(0)
+        return await handle()
+
+    async def answer_to(self, key: str) -> RepeatedCommand | None:
+        """Return the answer that was given to a command under this idempotency key, if there was one."""
+
+        def read() -> RepeatedCommand | None:
+            with self._pool.connection() as connection:
+                row = connection.execute(
+                    "SELECT key, status, body, fingerprint FROM answer WHERE key = %s", [key]
+                ).fetchone()
+            return RepeatedCommand(*row) if row else None
+
+        return await self._in_thread(read)
+
+    async def position(self) -> int:
+        """Return the position of the last event recorded."""
+        return await self._in_thread(self.application.recorder.max_notification_id) or 0
+
+    def _read(self, cls: type[A], identity: str, version: int | None) -> A | None:
+        try:
+            found: A = self.application.repository.get(
+                cls.stream(identity), version=version, projector_func=cls.project
+            )
+        except AggregateNotFoundError:
+            return None
+        return found
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def read_streams(connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
+    """Fold many streams in one query; a stream without events gives an empty aggregate."""
+    mapper = LogMapper()
+    found: dict[str, Aggregate] = {stream: cls(stream) for stream, cls in wanted.items()}
+    query = "SELECT stream, sequence, type, data, key FROM log WHERE stream = ANY(%s) ORDER BY stream, sequence"
+    for row in connection.execute(query, [list(wanted)]):
+        recorded = mapper.to_domain_event(as_stored(row))
+        aggregate = found[recorded.originator_id]
+        aggregate.key = recorded.key
+        type(aggregate).project(aggregate, [recorded])
+    return found
+
+
+def _collect(aggregates: Iterable[Aggregate]) -> list[LoggedEvent]:
+    return [LoggedEvent.of(recorded) for aggregate in aggregates for recorded in aggregate.collect_events()]
+
+
+def _present(aggregate: A | None, cls: type[A], identity: str) -> A:
+    if aggregate is None:
+        raise NotFound(f"there is no {cls.kind} {identity}", kind=cls.kind, id=identity)
+    return aggregate

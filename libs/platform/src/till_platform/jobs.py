@@ -1,0 +1,71 @@
+"""What a service does by the clock, on one worker at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import Connection
+
+from till_events.ids import new_id
+from till_platform.context import Context, within
+from till_platform.eventstore.errors import VersionConflict
+
+_log = structlog.get_logger(__name__)
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('job'), hashtext(%s))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext('job'), hashtext(%s))"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to be done again and again. It must bear being run twice, late, or not at all for a while."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Any], Awaitable[None]]
+    """Takes the service's `Parts`."""
+
+
+class JobLoop:
+    """Runs one job on its interval, if no other worker of the service is running it."""
+
+    def __init__(self, job: Job, parts: Any, connect: Callable[[], Connection[Any]]) -> None:
+        self.job = job
+        self.failure: Exception | None = None
+        self._parts = parts
+        self._connect = connect
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End after the run under way."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run the job until `stop`."""
+        while not self._stop.is_set():
+            try:
+                await self._once()
+            except (psycopg.OperationalError, VersionConflict) as error:
+                _log.warning("job_again", job=self.job.name, error=type(error).__name__)
+            except Exception as error:
+                self.failure = error
+                _log.critical("job_stopped", job=self.job.name, exc_info=error)
+                raise
+            try:
+                await asyncio.wait_for(self._stop.wait(), self.job.every.total_seconds())
+            except TimeoutError:
+                continue
+
+    async def _once(self) -> None:
+        connection = await asyncio.to_thread(self._connect)
+        try:
+            (ours,) = (await asyncio.to_thread(connection.execute, _LOCK, [self.job.name])).fetchone() or (False,)
+            if ours:
+                with within(Context(correlation_id=new_id(), actor=f"job:{self.job.name}")):
+                    await self.job.run(self._parts)
+                await asyncio.to_thread(connection.execute, _UNLOCK, [self.job.name])
+        finally:
+            await asyncio.to_thread(connection.close)

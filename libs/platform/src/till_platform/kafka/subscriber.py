@@ -1,0 +1,91 @@
+"""FastStream declares what we read and publish; the loop that reads is ours.
+
+All that leans on FastStream's insides is in this file, and a test fails loudly if a new version moves it: the class of a batch subscriber,
+its `start`, and the attributes it builds its consumer from. Its own loop
+swallows a handler's exception and reads on, which loses the batch.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
+
+from till_events.topics import topic_of
+from till_platform.kafka.connection import connection_options
+from till_platform.settings import Settings
+from till_platform.worker.loop import WorkerLoop
+
+SESSION_TIMEOUT_MS = 10_000
+REBALANCE_TIMEOUT_MS = 30_000
+
+
+class LoopSubscriber(BatchSubscriber):
+    """A batch subscriber whose records go to our loop."""
+
+    __slots__ = ()
+
+    async def start(self) -> None:
+        await super(LogicSubscriber, self).start()
+        loop = self._listener
+        assert isinstance(loop, WorkerLoop)
+        consumer: AIOKafkaConsumer = self.builder(
+            group_id=self.group_id, client_id=self.client_id, **self._connection_args
+        )
+        self.consumer = consumer
+        loop.use(consumer)
+        consumer.subscribe(topics=self.topic_names_for_subscribe, listener=loop)
+        await consumer.start()
+        self._post_start()
+        self.add_task(loop.run, restart_on_failure=False)
+
+
+def make_broker(settings: Settings, *, publishes: str) -> KafkaBroker:
+    """Return the broker that declares what the service reads and publishes. It has no producer: the relay has one of its own."""
+    options = {
+        name: value
+        for name, value in connection_options(settings).items()
+        if name in {"bootstrap_servers", "client_id"}
+    }
+    broker = KafkaBroker(
+        **options,
+        logger=None,
+        ack_policy=AckPolicy.MANUAL,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=30,
+    )
+    broker.publisher(
+        topic_of(publishes), title=topic_of(publishes), description=f"The public log of the {publishes} service."
+    )
+    return broker
+
+
+def subscribe(
+    broker: KafkaBroker, loop: WorkerLoop, topics: Sequence[str], *, instance: str | None = None
+) -> LoopSubscriber:
+    """Declare that `loop` reads `topics` under its own name as consumer group. `instance` makes the membership static."""
+
+    async def read(_: Sequence[Any]) -> None:
+        """Read the events of other services and our own into read models and reactions."""
+
+    subscriber = broker.subscriber(
+        *topics,
+        batch=True,
+        group_id=loop.name,
+        group_instance_id=instance,
+        auto_offset_reset="none",
+        ack_policy=AckPolicy.MANUAL,
+        listener=loop,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        fetch_max_bytes=8_000_000,
+        max_partition_fetch_bytes=1_100_000,
+        title=loop.name,
+    )
+    subscriber(read)
+    subscriber.__class__ = LoopSubscriber
+    assert isinstance(subscriber, LoopSubscriber)
+    return subscriber

@@ -1,0 +1,150 @@
+"""The command of every service: `till-<name> api | worker | relay | all | migrate | …`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from psycopg import sql
+
+from till_platform import process
+from till_platform.eventstore.schema import MIGRATION_LOCK, migrate
+from till_platform.kafka.topics import ensure_topic
+from till_platform.parts import connect, open_parts
+from till_platform.projections import tables
+from till_platform.projections.projection import Projection
+from till_platform.projections.rebuild import Rebuild
+from till_platform.service import Service, openapi
+from till_platform.settings import Settings, SettingsError
+from till_platform.telemetry.logs import configure_logging
+
+SWITCH_SECONDS = 0.001
+"""How long a busy thread may keep the interpreter from one that answers a request."""
+
+
+def command(service: Service) -> Callable[[], None]:
+    """Return the entry point of a service."""
+    app = typer.Typer(
+        name=f"till-{service.name}", no_args_is_help=True, add_completion=False, help=f"The {service.name} service."
+    )
+    _processes(app, service)
+    _operations(app, service)
+
+    def main() -> None:
+        try:
+            app()
+        except SettingsError as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(2) from None
+
+    return main
+
+
+def _settings(service: Service) -> Settings:
+    settings = service.settings.read(service=service.name)
+    configure_logging(settings)
+    return settings
+
+
+def _processes(app: typer.Typer, service: Service) -> None:
+    def serve(*roles: process.Role) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
+        process.serve(service, _settings(service), frozenset(roles))
+
+    @app.command()
+    def api() -> None:
+        """Answer over HTTP."""
+        serve("api")
+
+    @app.command()
+    def worker() -> None:
+        """Keep read models, react to events, send and do what is due."""
+        serve("worker")
+
+    @app.command()
+    def relay() -> None:
+        """Publish the log to its topic."""
+        serve("relay")
+
+    @app.command(name="all")
+    def everything() -> None:
+        """API, worker and relay in one process."""
+        serve("api", "worker", "relay")
+
+
+def _operations(app: typer.Typer, service: Service) -> None:
+    @app.command(name="migrate")
+    def migrate_() -> None:
+        """Create missing tables and the topic, rebuild read models of an older version, publish what a new installation needs."""
+        asyncio.run(_migrate(service, _settings(service)))
+
+    @app.command()
+    def config() -> None:
+        """Print the effective settings, secrets masked."""
+        typer.echo(json.dumps(_settings(service).masked(), indent=2))
+
+    @app.command(name="openapi")
+    def openapi_() -> None:
+        """Print the OpenAPI document."""
+        typer.echo(json.dumps(openapi(service), indent=2, ensure_ascii=False))
+
+    @app.command()
+    def rebuild(
+        names: Annotated[list[str] | None, typer.Argument(help="Projections; all if none is named.")] = None,
+    ) -> None:
+        """Build projections anew from their topics, beside the live ones, then swap."""
+        settings = _settings(service)
+        with connect(settings, long=True) as connection:
+            asyncio.run(Rebuild(settings, service.consumer, _chosen(service, names), connection, _tell).swap())
+
+    @app.command()
+    def verify(
+        names: Annotated[list[str] | None, typer.Argument(help="Projections; all if none is named.")] = None,
+    ) -> None:
+        """Build projections anew and compare them with the live ones; exit 1 if one differs."""
+        settings = _settings(service)
+        with connect(settings, long=True) as connection:
+            found = asyncio.run(
+                Rebuild(settings, service.consumer, _chosen(service, names), connection, _tell).compare()
+            )
+        for one in found:
+            line = {
+                "service": service.name,
+                "name": one.name,
+                "digest": one.live,
+                "rebuilt_digest": one.rebuilt,
+                "equal": one.equal,
+            }
+            typer.echo(json.dumps(line))
+        raise typer.Exit(0 if all(one.equal for one in found) else 1)
+
+
+async def _migrate(service: Service, settings: Settings) -> None:
+    with connect(settings, long=True) as connection:
+        migrate(connection)
+        connection.execute("CREATE SCHEMA IF NOT EXISTS extensions")
+        for extension in service.extensions:
+            name = sql.Identifier(extension)
+            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA extensions").format(name))
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        stale = tables.prepare(connection, service.projections, service.consumer)
+        await ensure_topic(settings)
+        if stale:
+            await Rebuild(settings, service.consumer, stale, connection, _tell).swap()
+    if service.seed:
+        async with open_parts(settings) as parts:
+            await service.seed(parts.log)
+
+
+def _chosen(service: Service, names: list[str] | None) -> list[Projection]:
+    chosen = [part for part in service.projections if not names or part.name in names]
+    unknown = set(names or ()) - {part.name for part in chosen}
+    if unknown:
+        raise typer.BadParameter(f"{service.name} has no projection {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def _tell(read: int, total: int) -> None:
+    sys.stderr.write(json.dumps({"read": read, "total": total}) + "\n")

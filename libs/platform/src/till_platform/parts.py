@@ -1,0 +1,98 @@
+"""What the processes of a service are made of: opened once, closed in the opposite order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+from redis.asyncio import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from till_platform.clock import Clock, SystemClock
+from till_platform.eventstore.group_commit import GroupCommit
+from till_platform.eventstore.log import Log
+from till_platform.projections.reads import Reads
+from till_platform.settings import Settings
+
+THREADS = 8
+CACHE_SECONDS = 0.25
+"""A cache that does not answer at once is worth nothing: the caller reads from the database instead."""
+
+_SESSION = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=4s -c timezone=UTC"
+_LONG_SESSION = "-c lock_timeout=30s -c timezone=UTC"
+_ALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What use cases, senders, jobs and watchers of a service get."""
+
+    settings: Settings
+    clock: Clock
+    pool: ConnectionPool[Any]
+    threads: ThreadPoolExecutor
+    committer: GroupCommit
+    log: Log
+    reads: Reads
+    cache: Redis
+
+    def connect(self) -> Connection[Any]:
+        """Open a connection of one's own, for short transactions: the worker's, the relay's, a job's."""
+        return connect(self.settings)
+
+
+def connect(settings: Settings, *, long: bool = False) -> Connection[Any]:
+    """Open a connection that notices a dead server and, unless `long`, gives up locks it sits on."""
+    options = _LONG_SESSION if long else _SESSION
+    return psycopg.connect(settings.pg, autocommit=True, options=options, application_name=settings.service, **_ALIVE)
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Parts]:
+    """Open the service's database, cache and event store."""
+    pool: ConnectionPool[Any] = ConnectionPool(
+        settings.pg,
+        min_size=1,
+        max_size=THREADS,
+        open=False,
+        check=ConnectionPool.check_connection,
+        kwargs={"autocommit": True, "options": _SESSION, "application_name": settings.service, **_ALIVE},
+    )
+    await asyncio.to_thread(pool.open)
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reads")
+    committer = GroupCommit(_connector(settings))
+    cache = Redis.from_url(
+        settings.redis, socket_timeout=CACHE_SECONDS, socket_connect_timeout=CACHE_SECONDS, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        yield Parts(
+            settings=settings,
+            clock=clock or SystemClock(),
+            pool=pool,
+            threads=threads,
+            committer=committer,
+            log=Log(settings.service, pool, committer, threads),
+            reads=Reads(pool, threads),
+            cache=cache,
+        )
+    finally:
+        await asyncio.to_thread(committer.close)
+        await cache.aclose()
+        threads.shutdown(wait=True)
+        await asyncio.to_thread(pool.close)
+
+
+def _connector(settings: Settings) -> Callable[[], Connection[Any]]:
+    return lambda: connect(settings)

@@ -1,0 +1,228 @@
+"""Running a service: its API, its worker and its relay, each in a process of its own or all in one."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from till_platform.auth import Tokens
+from till_platform.batch import Batch
+from till_platform.clock import SystemClock
+from till_platform.effects.sender import SenderLoop
+from till_platform.http import operations
+from till_platform.http.app import create_app
+from till_platform.http.probes import Check, NotReady
+from till_platform.jobs import JobLoop
+from till_platform.kafka.subscriber import make_broker, subscribe
+from till_platform.parts import Parts, open_parts
+from till_platform.relay.kafka_side import KafkaSide
+from till_platform.relay.relay import Relay
+from till_platform.service import Service, asyncapi
+from till_platform.settings import Settings
+from till_platform.worker.loop import WorkerLoop
+from till_platform.worker.measures import Measures
+from till_platform.worker.reading import Reader
+from till_platform.worker.transaction import BatchTransaction, Taken
+
+Role = Literal["api", "worker", "relay"]
+STUCK_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Running:
+    """What goes on in one process of a service."""
+
+    service: Service
+    settings: Settings
+    roles: frozenset[Role]
+    parts: Parts | None = None
+    worker: WorkerLoop | None = None
+    relay: Relay | None = None
+    senders: list[SenderLoop] = field(default_factory=list)
+    jobs: list[JobLoop] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def new_transaction(self) -> BatchTransaction:
+        """Return a way to take facts for the worker's loop, or for dead letters that an operator releases; one per thread."""
+        assert self.parts is not None
+        service = self.service
+        return BatchTransaction(service.consumer, service.projections, service.reactions, self.parts.clock.now)
+
+    @property
+    def failures(self) -> dict[str, Exception]:
+        """What stopped for good, by name: a bug, or a topic that lost events."""
+        loops: list[tuple[str, Any]] = [("worker", self.worker), ("relay", self.relay)]
+        loops += [(f"sender of {loop.sender.kind}", loop) for loop in self.senders]
+        loops += [(f"job {loop.job.name}", loop) for loop in self.jobs]
+        return {name: loop.failure for name, loop in loops if loop is not None and loop.failure is not None}
+
+    async def committed(self, taken: Taken) -> None:
+        """A batch is committed: let those know who have work from it."""
+        if taken.events and self.relay:
+            self.relay.wake()
+        if taken.effects:
+            for sender in self.senders:
+                sender.wake()
+        assert self.parts is not None
+        for watcher in self.service.watchers if taken.facts else ():
+            try:
+                await watcher.committed(Batch(taken.facts), self.parts)
+            except Exception as error:  # noqa: BLE001 - a cache that cannot be refreshed must not stop the worker
+                _log.warning("watcher_failed", watcher=type(watcher).__name__, error=type(error).__name__)
+
+
+def serve(service: Service, settings: Settings, roles: frozenset[Role]) -> None:
+    """Run until told to stop."""
+    running = Running(service, settings, roles)
+    uvicorn.run(
+        build_app(running),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+
+
+def build_app(running: Running) -> FastAPI:
+    """Return the app of a process: the service's routes if it is an API, and in any case probes, figures and operations."""
+    service = running.service
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            running.parts = await stack.enter_async_context(open_parts(running.settings))
+            app.state.parts = running.parts
+            app.state.running = running
+            stack.push_async_callback(_stop, running)
+            await _start(running)
+            yield
+
+    return create_app(
+        service.name,
+        service.version,
+        routers=[*(service.routers if "api" in running.roles else ()), operations.router],
+        tokens=Tokens.of(running.settings, SystemClock()),
+        checks=_checks(running),
+        asyncapi=lambda: asyncapi(service),
+        lifespan=lifespan,
+    )
+
+
+async def _start(running: Running) -> None:
+    assert running.parts is not None
+    parts, service = running.parts, running.service
+    if "relay" in running.roles:
+        running.relay = Relay(service.name, parts.connect, KafkaSide(running.settings))
+        loop = asyncio.get_running_loop()
+        wake = running.relay.wake
+        parts.committer.on_commit(lambda: wake_from_thread(loop, wake))
+        _begin(running, running.relay.run())
+    if "worker" in running.roles:
+        running.worker = WorkerLoop(
+            service.consumer,
+            Reader(service.reads),
+            running.new_transaction(),
+            parts.connect,
+            committed=running.committed,
+            measures=Measures(service.consumer),
+            max_records=running.settings.max_batch,
+        )
+        _begin(running, _consume(running))
+        running.senders = [
+            SenderLoop(make(parts), parts.pool, parts.threads, parts.clock.now) for make in service.senders
+        ]
+        running.jobs = [JobLoop(job, parts, parts.connect) for job in service.jobs]
+        for sender in running.senders:
+            _begin(running, sender.run())
+        for job in running.jobs:
+            _begin(running, job.run())
+
+
+def wake_from_thread(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
+    """Call `wake` on the event loop; nobody is there to be woken once it is closed."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(wake)
+
+
+async def _consume(running: Running) -> None:
+    """Keep trying to reach Kafka, then read until the loop ends."""
+    assert running.worker is not None
+    while True:
+        broker = make_broker(running.settings, publishes=running.service.name)
+        subscribe(broker, running.worker, running.service.topics, instance=running.settings.instance)
+        try:
+            await broker.start()
+        except OSError as error:  # aiokafka's connection errors are OSErrors or wrap them
+            _log.warning("kafka_not_reached", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001
+            _log.warning("kafka_not_reached", error=type(error).__name__, detail=str(error)[:200])
+        else:
+            await running.worker.ended.wait()
+            await broker.stop()
+            return
+        await broker.stop()
+        await asyncio.sleep(1.0)
+
+
+def _begin(running: Running, work: Any) -> None:
+    task = asyncio.create_task(_kept(work))
+    running.tasks.append(task)
+
+
+async def _kept(work: Awaitable[None]) -> None:
+    """A loop that fails has said so and is kept in its `failure`: readiness tells."""
+    try:
+        await work
+    except Exception:  # noqa: BLE001
+        return
+
+
+async def _stop(running: Running) -> None:
+    """Let every loop end what it has begun."""
+    for loop in [running.worker, running.relay, *running.senders, *running.jobs]:
+        if loop is not None:
+            loop.stop()
+    if running.tasks:
+        _, late = await asyncio.wait(running.tasks, timeout=30)
+        for task in late:
+            task.cancel()
+
+
+def _checks(running: Running) -> dict[str, Check]:
+    async def database() -> Any:
+        assert running.parts is not None
+        return {"position": await running.parts.log.position()}
+
+    async def loops() -> Any:
+        for name, failure in running.failures.items():
+            raise NotReady(f"{name} stopped: {type(failure).__name__}: {failure}")
+
+    checks: dict[str, Check] = {"database": database, "loops": loops}
+    if "worker" in running.roles:
+        checks["worker"] = _progress(lambda: running.worker)
+    if "relay" in running.roles:
+        checks["relay"] = _progress(lambda: running.relay)
+    return checks
+
+
+def _progress(loop: Callable[[], Any]) -> Check:
+    async def moves() -> Any:
+        found = loop()
+        if found is None or not found.ready:
+            raise NotReady("has not reached Kafka yet")
+        idle = time.monotonic() - found.turned_at
+        if idle > STUCK_SECONDS:
+            raise NotReady(f"has not moved for {idle:.0f} s")
+        return {"idle_seconds": round(idle, 3)}
+
+    return moves

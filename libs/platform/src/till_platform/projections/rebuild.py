@@ -1,0 +1,155 @@
+"""Building a projection anew from the topics, beside the live tables: to swap it in, or to see that the live one is right."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from psycopg import Connection
+
+from till_events.base import declaration_of
+from till_events.topics import topic_of
+from till_platform.batch import Batch
+from till_platform.kafka.connection import connection_options
+from till_platform.projections import tables
+from till_platform.projections.db import Db
+from till_platform.projections.projection import Projection
+from till_platform.settings import Settings
+from till_platform.worker.cursor import Cursor, Partition
+from till_platform.worker.reading import Reader, Record
+from till_platform.worker.transaction import facts_of
+
+BATCH = 5_000
+POLL_MS = 500
+ALMOST = 2_000
+"""So few records before the end, the live consumer is halted for the rest."""
+
+Progress = Callable[[int, int], None]
+"""Told how many records were read and how many there are."""
+
+_BOUNDS = "SELECT topic, partition, next_offset FROM checkpoint WHERE consumer = %s AND topic = ANY(%s)"
+_SKIPPED = """
+SELECT topic, partition, "offset" FROM dead_letter
+WHERE consumer = %s AND (settled_at IS NULL OR settled_how <> 'retried')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The fingerprints of a projection as it lives and as it was built anew, up to the same offsets."""
+
+    name: str
+    live: str
+    rebuilt: str
+
+    @property
+    def equal(self) -> bool:
+        return self.live == self.rebuilt
+
+
+class Rebuild:
+    """Folds some projections of one consumer from offset 0 into schemas beside the live ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: str,
+        projections: Sequence[Projection],
+        connection: Connection[Any],
+        progress: Progress | None = None,
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._projections = projections
+        self._connection = connection
+        self._progress = progress
+        self._reader = Reader([cls for projection in projections for cls in projection.of])
+        self._topics = sorted({topic_of(declaration_of(cls).owner) for part in projections for cls in part.of})
+        self._cursors: dict[Partition, Cursor] = {}
+
+    async def compare(self) -> list[Comparison]:
+        """Build the projections up to where the live ones stand, compare the fingerprints, and leave the live ones as they are."""
+        connection = self._connection
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # offsets and rows of one instant
+            bounds = self._bounds()
+            live = {part.name: tables.digest(connection, part, part.name) for part in self._projections}
+        await self._from_the_beginning(bounds)
+        found = []
+        for part in self._projections:
+            rebuilt = tables.digest(connection, part, part.name + tables.REBUILT)
+            found.append(Comparison(part.name, live[part.name], rebuilt))
+        self._drop()
+        return found
+
+    async def swap(self) -> None:
+        """Build the projections, halt the live consumer for the last records, and put the new tables in place of the old."""
+        bounds = self._bounds()
+        await self._from_the_beginning(bounds)
+        async with _open(self._settings) as client:
+            while sum(self._bounds().values()) - sum(bounds.values()) > ALMOST:
+                bounds = self._bounds()
+                await self._read_to(client, bounds)
+            with self._connection.transaction():
+                await self._read_to(client, self._bounds(lock=True))
+                for part in self._projections:
+                    tables.swap(self._connection, part)
+
+    async def _from_the_beginning(self, bounds: Mapping[Partition, int]) -> None:
+        self._drop()
+        self._cursors = {}
+        for part in self._projections:
+            tables.create(self._connection, part, part.name + tables.REBUILT)
+        async with _open(self._settings) as client:
+            await self._read_to(client, bounds)
+
+    async def _read_to(self, client: AIOKafkaConsumer, bounds: Mapping[Partition, int]) -> None:
+        total = sum(bounds.values())
+        skipped = set(self._connection.execute(_SKIPPED, [self._consumer]).fetchall())
+        left = {place: end for place, end in bounds.items() if self._cursor(place).next_offset < end}
+        client.assign([TopicPartition(*place) for place in left])
+        for place in left:
+            client.seek(TopicPartition(*place), self._cursor(place).next_offset)
+        while left:
+            polled = await client.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+            records = {
+                (tp.topic, tp.partition): [record for record in found if record.offset < left[tp.topic, tp.partition]]
+                for tp, found in polled.items()
+                if (tp.topic, tp.partition) in left
+            }
+            self._fold(records, skipped)
+            for place in [place for place, end in left.items() if self._cursor(place).next_offset >= end]:
+                del left[place]
+                client.pause(TopicPartition(*place))
+            if self._progress:
+                self._progress(sum(cursor.next_offset for cursor in self._cursors.values()), total)
+
+    def _fold(self, records: Mapping[Partition, Sequence[Record]], skipped: set[tuple[str, int, int]]) -> None:
+        reading = self._reader.read(records, {place: self._cursor(place) for place in records})
+        facts = [f for f in facts_of(reading.entries) if (f.topic, f.partition, f.offset) not in skipped]
+        batch = Batch(facts)
+        with self._connection.transaction():
+            for part in self._projections:
+                mine = batch.only(part.of)
+                if len(mine):
+                    tables.use(self._connection, part.name + tables.REBUILT)
+                    part.fold(mine, Db(self._connection))
+        self._cursors.update(reading.after)
+
+    def _cursor(self, place: Partition) -> Cursor:
+        return self._cursors.setdefault(place, Cursor())
+
+    def _bounds(self, *, lock: bool = False) -> dict[Partition, int]:
+        query = _BOUNDS + (" ORDER BY topic, partition FOR UPDATE" if lock else "")
+        rows = self._connection.execute(query, [self._consumer, self._topics])
+        return {(topic, number): offset for topic, number, offset in rows}
+
+    def _drop(self) -> None:
+        for part in self._projections:
+            tables.drop(self._connection, part.name + tables.REBUILT)
+
+
+def _open(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **connection_options(settings), enable_auto_commit=False, auto_offset_reset="none", fetch_max_bytes=8_000_000
+    )

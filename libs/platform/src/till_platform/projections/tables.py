@@ -1,0 +1,90 @@
+"""Creating, naming, counting and swapping the tables of projections: each lives in a schema of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection, sql
+
+from till_platform.projections.projection import Projection
+
+REBUILT = "__rebuilt"
+DROPPED = "__dropped"
+
+
+def create(connection: Connection[Any], projection: Projection, schema: str) -> None:
+    """Create the projection's empty tables in `schema`, which must not exist."""
+    with connection.transaction():
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        use(connection, schema)
+        for table in projection.tables:
+            for statement in table.ddl():
+                connection.execute(statement)
+
+
+def drop(connection: Connection[Any], schema: str) -> None:
+    """Drop a schema and all that is in it."""
+    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def use(connection: Connection[Any], schema: str) -> None:
+    """Let unqualified names mean the tables in `schema`, until the transaction ends. Other read models are out of sight."""
+    connection.execute(sql.SQL("SET LOCAL search_path = {}, extensions").format(sql.Identifier(schema)))
+
+
+def swap(connection: Connection[Any], projection: Projection) -> None:
+    """Put the rebuilt tables in the place of the live ones, in the connection's transaction."""
+    name, rebuilt, dropped = projection.name, projection.name + REBUILT, projection.name + DROPPED
+    drop(connection, dropped)
+    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+    connection.execute(rename.format(sql.Identifier(name), sql.Identifier(dropped)))
+    connection.execute(rename.format(sql.Identifier(rebuilt), sql.Identifier(name)))
+    connection.execute(
+        "INSERT INTO projection (name, version) VALUES (%s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET version = excluded.version, built_at = clock_timestamp()",
+        [name, projection.version],
+    )
+    drop(connection, dropped)
+
+
+def digest(connection: Connection[Any], projection: Projection, schema: str) -> str:
+    """Return a fingerprint of all rows in `schema`: equal for equal rows, whatever their order on disk.
+
+    By table, the number of rows and the sums of two 64-bit hashes of each row's text, which PostgreSQL adds up without sorting.
+    """
+    parts = []
+    with connection.transaction():
+        connection.execute("SET LOCAL timezone = 'UTC'")
+        connection.execute("SET LOCAL datestyle = 'ISO'")
+        connection.execute("SET LOCAL extra_float_digits = 1")
+        for table in projection.tables:
+            query = sql.SQL(
+                "SELECT count(*), coalesce(sum(hashtextextended(t::text, 1)), 0), coalesce(sum(hashtextextended(t::text, 2)), 0)"
+                " FROM {} AS t"
+            ).format(sql.Identifier(schema, table.name))
+            rows, first, second = connection.execute(query).fetchone() or (0, 0, 0)
+            parts.append(f"{table.name}:{rows}:{int(first) % 2**64:016x}{int(second) % 2**64:016x}")
+    return " ".join(parts)
+
+
+def prepare(connection: Connection[Any], projections: Sequence[Projection], consumer: str) -> list[Projection]:
+    """Create the tables of projections that have none; return those that must be rebuilt.
+
+    These are the projections that exist in another version, and new ones of a consumer that has read on without them.
+    """
+    stale: list[Projection] = []
+    with connection.transaction():
+        known = dict(connection.execute("SELECT name, version FROM projection").fetchall())
+        read_on = connection.execute(
+            "SELECT 1 FROM checkpoint WHERE consumer = %s AND next_offset > 0 LIMIT 1", [consumer]
+        ).fetchone()
+        for projection in projections:
+            if projection.name not in known:
+                if read_on:
+                    stale.append(projection)
+                create(connection, projection, projection.name)
+                connection.execute(
+                    "INSERT INTO projection (name, version) VALUES (%s, %s)", [projection.name, projection.version]
+                )
+            elif known[projection.name] != projection.version:
+                stale.append(projection)
+    return stale

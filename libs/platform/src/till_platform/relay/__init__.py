@@ -1,0 +1,1 @@
+"""The relay of a service: its log, published in order."""

@@ -1,0 +1,56 @@
+"""The relay's hold on Kafka: a producer that waits for every replica, and a view of where the topic ends."""
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from till_events.topics import topic_of
+from till_platform.kafka.connection import connection_options
+from till_platform.kafka.topics import ensure_topic
+from till_platform.settings import Settings
+
+LINGER_MS = 2
+MAX_BATCH_BYTES = 262_144
+MAX_REQUEST_BYTES = 4_194_304
+
+
+class KafkaSide:
+    """Opened anew at every take-over: after an error of sequence or authorization an idempotent producer is never well again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = topic_of(settings.service)
+        self._producer: AIOKafkaProducer | None = None
+        self._viewer: AIOKafkaConsumer | None = None
+
+    async def open(self) -> AIOKafkaProducer:
+        """Make sure the topic exists and return a producer for it."""
+        await ensure_topic(self._settings)
+        options = connection_options(self._settings)
+        self._producer = AIOKafkaProducer(
+            **options,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=LINGER_MS,
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        await self._producer.start()
+        self._viewer = AIOKafkaConsumer(**options, enable_auto_commit=False)
+        await self._viewer.start()
+        return self._producer
+
+    async def end_offsets(self) -> dict[int, int]:
+        """Return the end of the topic by partition."""
+        assert self._producer is not None
+        assert self._viewer is not None
+        numbers = await self._producer.partitions_for(self._topic)
+        ends = await self._viewer.end_offsets([TopicPartition(self._topic, number) for number in numbers])
+        return {partition.partition: end for partition, end in ends.items()}
+
+    async def close(self) -> None:
+        """Let go of Kafka; what was not acknowledged is sent again by whoever leads next."""
+        producer, viewer = self._producer, self._viewer
+        self._producer = self._viewer = None
+        if viewer is not None:
+            await viewer.stop()
+        if producer is not None:
+            await producer.stop()

@@ -1,0 +1,234 @@
+"""From the log to the topic: every public event once at least, in order, acknowledged by Kafka before it is marked.
+
+The invariants: one relay at a time leads (a lock of the database session, given back when the session ends), and each step of the mark
+names the epoch the leader took over with, so one that was frozen and wakes up late moves nothing. What it may still send is older than what
+is there: readers tell repeats by the log position, and holes by the position each record says it follows in its partition.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from till_events.envelope import Envelope, to_headers
+from till_events.topics import source_of, topic_of
+from till_platform.relay.kafka_side import KafkaSide
+from till_platform.telemetry import metrics
+
+BATCH = 2_000
+IDLE_SECONDS = 0.02
+LEASE_SECONDS = 10
+CHECK_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+
+_PENDING = """
+SELECT position, stream, sequence, id::text, type, key, data, occurred_at, recorded_at,
+       correlation_id, causation_id, actor, store_id, traceparent, public
+FROM log WHERE position > %s ORDER BY position LIMIT %s
+"""
+_LEAD = "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext(%s))"
+_TAKE_OVER = """
+INSERT INTO relay_mark (topic, position, epoch) VALUES (%s, 0, 1)
+ON CONFLICT (topic) DO UPDATE SET epoch = relay_mark.epoch + 1 RETURNING position, epoch, ends
+"""
+_MARK = "UPDATE relay_mark SET position = %s, ends = %s WHERE topic = %s AND epoch = %s"
+
+
+class NotLeading(Exception):
+    """Another relay publishes this log."""
+
+
+class Relay:
+    """Publishes one service's log to its topic."""
+
+    def __init__(
+        self,
+        service: str,
+        connect: Callable[[], Connection[Any]],
+        kafka: KafkaSide,
+    ) -> None:
+        self.topic = topic_of(service)
+        self.source = source_of(service)
+        self.position = 0
+        self.turned_at = time.monotonic()
+        self.failure: Exception | None = None
+        self._connect = connect
+        self._kafka = kafka
+        self._connection: Connection[Any] | None = None
+        self._producer: AIOKafkaProducer | None = None
+        self._epoch = 0
+        self._ends: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+        self._partitioner = DefaultPartitioner()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="relay")
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._checked_at = 0.0
+        self._reached = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it publishes, or stands by while another one does."""
+        return self.failure is None and self._reached
+
+    def wake(self) -> None:
+        """There is something new in the log; may be called from the event loop only."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the batch in flight."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish until `stop`, through every outage of Kafka or the database."""
+        failures = 0
+        try:
+            while not self._stopping:
+                try:
+                    await self._lead()
+                    failures = 0
+                    await self._publish_forever()
+                except NotLeading:
+                    self._reached = True
+                    self.turned_at = time.monotonic()
+                    await self._pause(1.0)
+                except (KafkaError, psycopg.OperationalError, OSError) as error:
+                    failures += 1
+                    _log.warning("relay_again", topic=self.topic, error=type(error).__name__, detail=str(error)[:200])
+                    await self._pause(min(5.0, 0.1 * 2**failures))
+                finally:
+                    await self._let_go()
+        except Exception as error:
+            self.failure = error
+            _log.critical("relay_stopped", topic=self.topic, exc_info=error)
+            raise
+        finally:
+            self._threads.shutdown(wait=False)
+
+    async def _lead(self) -> None:
+        self._connection = await self._in_thread(self._connect)
+        position, self._epoch, ends = await self._in_thread(self._take_over)
+        self._producer = await self._kafka.open()
+        self.position = position
+        self._ends = {int(number): end for number, (end, _) in ends.items()}
+        self._last = {int(number): last for number, (_, last) in ends.items()}
+        await self._check_topic()
+        self._reached = True
+
+    def _take_over(self) -> Any:
+        assert self._connection is not None
+        self._connection.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'")
+        (leads,) = self._connection.execute(_LEAD, [self.topic]).fetchone() or (False,)
+        if not leads:
+            raise NotLeading(self.topic)
+        return self._connection.execute(_TAKE_OVER, [self.topic]).fetchone()
+
+    async def _publish_forever(self) -> None:
+        while not self._stopping:
+            self.turned_at = time.monotonic()
+            self._wake.clear()
+            rows = await self._in_thread(self._read)
+            if rows:
+                await self._publish(rows)
+            elif time.monotonic() - self._checked_at > CHECK_SECONDS:
+                await self._check_topic()
+            else:
+                await self._pause(IDLE_SECONDS)
+
+    def _read(self) -> list[tuple[Any, ...]]:
+        assert self._connection is not None
+        rows = self._connection.execute(_PENDING, [self.position, BATCH], binary=True).fetchall()
+        metrics.RELAY_LAG_EVENTS.set(len(rows))
+        metrics.RELAY_OLDEST_SECONDS.set((datetime.now(UTC) - rows[0][8]).total_seconds() if rows else 0)
+        return rows
+
+    async def _publish(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        assert self._producer is not None
+        partitions = sorted(await self._producer.partitions_for(self.topic))
+        sent = []
+        for row in rows:
+            if not row[-1]:  # a private fact stays here
+                continue
+            key = row[5].encode()
+            partition = self._partitioner(key, partitions, partitions)
+            headers = [*headers_of(row, self.source), ("ce_prevposition", b"%d" % self._last.get(partition, 0))]
+            self._last[partition] = row[0]
+            sent.append(
+                await self._producer.send(self.topic, value=row[6], key=key, partition=partition, headers=headers)
+            )
+        for future in sent:
+            acknowledged = await future
+            self._ends[acknowledged.partition] = acknowledged.offset + 1
+        await self._in_thread(self._mark, rows[-1][0])
+        self.position = rows[-1][0]
+        metrics.RELAY_PUBLISHED.inc(len(sent))
+
+    def _mark(self, position: int) -> None:
+        assert self._connection is not None
+        ends = {str(number): (end, self._last[number]) for number, end in self._ends.items()}
+        moved = self._connection.execute(_MARK, [position, Jsonb(ends), self.topic, self._epoch]).rowcount
+        if moved != 1:
+            raise NotLeading(self.topic)
+
+    async def _check_topic(self) -> None:
+        """See whether the topic still holds what Kafka acknowledged; if it was wiped or shortened, refill it from the log."""
+        assert self._producer is not None
+        self._checked_at = time.monotonic()
+        ends = await self._kafka.end_offsets()
+        missing = {number: end for number, end in self._ends.items() if ends.get(number, 0) < end}
+        if missing:
+            _log.error("topic_lost_records_refilling", topic=self.topic, partitions=sorted(missing))
+            self.position = 0
+            self._ends, self._last = {}, {}
+            await self._in_thread(self._mark, 0)
+
+    async def _let_go(self) -> None:
+        if self._producer is not None:
+            self._producer = None
+            await self._kafka.close()
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._in_thread(connection.close)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def headers_of(row: Sequence[Any], source: str) -> list[tuple[str, bytes]]:
+    """Return the Kafka headers of a row of the log: the same row always gives the same bytes."""
+    position, stream, sequence, event_id, kind, key, _, occurred_at, recorded_at, *rest = row
+    correlation_id, causation_id, actor, store_id, traceparent, _ = rest
+    return to_headers(
+        Envelope(
+            id=event_id,
+            type=kind,
+            source=source,
+            subject=stream,
+            key=key,
+            sequence=sequence,
+            position=position,
+            time=occurred_at,
+            recorded_at=recorded_at,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            actor=actor,
+            store_id=store_id,
+            traceparent=traceparent,
+        )
+    )

@@ -1,0 +1,73 @@
+"""How far a consumer has come in a partition."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+Partition = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The next offset needed, and the log position of the last event taken: whatever comes at or below it is a repeat."""
+
+    next_offset: int = 0
+    last_position: int = 0
+
+
+class Fenced(Exception):
+    """Another consumer has moved these partitions on: they are not ours any more, and what we made of them must not be written."""
+
+
+_CLAIM = """
+INSERT INTO checkpoint (consumer, topic, partition, next_offset, last_position)
+SELECT %s, topic, partition, 0, 0 FROM unnest(%s::text[], %s::int[]) AS mine (topic, partition)
+ON CONFLICT DO NOTHING
+"""
+_READ = "SELECT topic, partition, next_offset, last_position FROM checkpoint WHERE consumer = %s"
+_ADVANCE = """
+WITH step AS (
+    SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[])
+        AS step (topic, partition, expected, next_offset, last_position)
+), mine AS (
+    SELECT checkpoint.topic, checkpoint.partition FROM checkpoint JOIN step USING (topic, partition)
+    WHERE checkpoint.consumer = %s AND checkpoint.next_offset = step.expected
+    ORDER BY checkpoint.topic, checkpoint.partition FOR UPDATE OF checkpoint
+)
+UPDATE checkpoint SET next_offset = step.next_offset, last_position = step.last_position
+FROM step JOIN mine USING (topic, partition)
+WHERE checkpoint.consumer = %s AND checkpoint.topic = step.topic AND checkpoint.partition = step.partition
+    AND checkpoint.next_offset = step.expected
+"""
+
+
+def read_cursors(
+    connection: Connection[Any], consumer: str, partitions: Iterable[Partition]
+) -> dict[Partition, Cursor]:
+    """Return where the consumer stands in each partition; a partition never read before is entered at its beginning."""
+    wanted = sorted(partitions)
+    with connection.transaction():
+        connection.execute(_CLAIM, [consumer, [topic for topic, _ in wanted], [number for _, number in wanted]])
+        found = {(topic, number): Cursor(*place) for topic, number, *place in connection.execute(_READ, [consumer])}
+    return {partition: found[partition] for partition in wanted}
+
+
+def advance(connection: Connection[Any], consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]) -> None:
+    """Move each partition from one cursor to another, if it still stands where we think it does; else raise `Fenced`.
+
+    Rows are locked in the order of topic and partition, so that two consumers can wait for each other but never in a circle.
+    """
+    ordered = sorted(steps, key=lambda step: step[0])
+    columns = [
+        [topic for (topic, _), _, _ in ordered],
+        [number for (_, number), _, _ in ordered],
+        [old.next_offset for _, old, _ in ordered],
+        [new.next_offset for _, _, new in ordered],
+        [new.last_position for _, _, new in ordered],
+    ]
+    moved = connection.execute(_ADVANCE, [*columns, consumer, consumer]).rowcount
+    if moved != len(ordered):
+        raise Fenced(f"{len(ordered) - moved} of {len(ordered)} partitions were moved on by another consumer")

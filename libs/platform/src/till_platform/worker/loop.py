@@ -1,0 +1,230 @@
+"""The consumer loop: Kafka's group says which partitions are ours, PostgreSQL says where we stand in them.
+
+Nothing is ever committed to Kafka. While one batch commits, the next is fetched and decoded. On anything but success the position is read
+again from the checkpoints and everything fetched meanwhile is dropped, so what Kafka's client believes never matters.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from psycopg import Connection
+
+from till_platform.eventstore.errors import VersionConflict
+from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
+from till_platform.worker.measures import Measures
+from till_platform.worker.reading import Hole, Reader, Reading
+from till_platform.worker.transaction import BatchTransaction, Taken
+
+POLL_MS = 200
+LONGEST_PAUSE = 5.0
+_log = structlog.get_logger(__name__)
+
+Committed = Callable[[Taken], Awaitable[None]]
+
+
+class TopicShortened(Exception):
+    """Events are gone from a topic before we read them. Only a refill from the owner's log can mend that; going on would lose them."""
+
+
+class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Reads for one consumer until it is stopped, or until a bug stops it."""
+
+    def __init__(
+        self,
+        name: str,
+        reader: Reader,
+        transaction: BatchTransaction,
+        connect: Callable[[], Connection[Any]],
+        *,
+        committed: Committed,
+        measures: Measures,
+        max_records: int,
+    ) -> None:
+        self.name = name
+        self.measures = measures
+        self.failure: Exception | None = None
+        self.turned_at = time.monotonic()
+        self.ended = asyncio.Event()
+        self._reader = reader
+        self._transaction = transaction
+        self._connect = connect
+        self._committed = committed
+        self._max_records = max_records
+        self._consumer: AIOKafkaConsumer | None = None
+        self._connection: Connection[Any] | None = None
+        self._cursors: dict[Partition, Cursor] = {}
+        self._lost: set[TopicPartition] = set()
+        self._rewound: dict[Partition, int] = {}
+        self._in_flight: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._failures = 0
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-decode")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-write")
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Hold new partitions still until we know where we stand in them. Nothing is awaited here: a later seek would not count."""
+        assert self._consumer is not None
+        for partition in assigned:
+            self._consumer.seek(partition, 0)
+            self._consumer.pause(partition)
+        self._lost.update(assigned)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the transaction in flight end before others take over; the group waits meanwhile."""
+        if self._in_flight is not None:
+            await asyncio.wait([self._in_flight])
+        for partition in revoked:
+            self._lost.discard(partition)
+            self._cursors.pop(_place(partition), None)
+
+    def use(self, consumer: AIOKafkaConsumer) -> None:
+        """Read with this client; it is told to us before it is given any partition."""
+        self._consumer = consumer
+
+    async def run(self) -> None:
+        """Read until `stop`. What ends it before that, a `TopicShortened` or a bug, is raised and kept in `failure`."""
+        assert self._consumer is not None
+        try:
+            while not self._stopping:
+                await self._turn(self._consumer)
+                self.turned_at = time.monotonic()
+            if self._in_flight is not None:
+                await asyncio.wait([self._in_flight])
+        except Exception as error:
+            self.failure = error
+            _log.critical("worker_stopped", consumer=self.name, exc_info=error)
+            raise
+        finally:
+            self.ended.set()
+            self._decoding.shutdown(wait=False, cancel_futures=True)
+            self._writing.shutdown(wait=True)
+            if self._connection is not None:
+                self._connection.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has been given partitions and knows where it stands in them."""
+        return bool(self._cursors) and not self._lost
+
+    def stop(self) -> None:
+        """End after the batch in flight."""
+        self._stopping = True
+
+    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            if self._lost:
+                await self._find_ourselves(consumer)
+            reading = await self._fetch(consumer)
+            await self._settle()
+        except (psycopg.OperationalError, KafkaError, VersionConflict, Fenced, Hole) as error:
+            await self._again(consumer, error)
+            return
+        self.measures.observe(consumer, self._cursors)
+        if reading is not None:
+            self._in_flight = asyncio.create_task(self._take(reading))
+
+    async def _fetch(self, consumer: AIOKafkaConsumer) -> Reading | None:
+        try:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._max_records)
+        except OffsetOutOfRangeError as error:
+            for partition in error.args[0]:
+                await self._rewind(consumer, _place(partition), "the topic no longer has the offset we need")
+            return None
+        records = {_place(tp): found for tp, found in polled.items() if _place(tp) in self._cursors and found}
+        if not records:
+            return None
+        cursors = dict(self._cursors)
+        try:
+            reading: Reading = await self._in(self._decoding, self._reader.read, records, cursors)
+        except Hole as hole:
+            await self._settle()
+            await self._rewind(consumer, hole.partition, str(hole))
+            raise
+        current = {partition: cursor for partition, cursor in reading.after.items() if partition in self._cursors}
+        self._cursors.update(current)
+        return reading
+
+    async def _settle(self) -> None:
+        """Wait for the batch in flight and raise what it raised."""
+        if self._in_flight is not None:
+            task, self._in_flight = self._in_flight, None
+            await task
+            self._failures = 0
+
+    async def _take(self, reading: Reading) -> None:
+        started = time.monotonic()
+        taken: Taken = await self._in(self._writing, self._write, reading)
+        self.measures.taken(reading, taken, time.monotonic() - started)
+        await self._committed(taken)
+
+    def _write(self, reading: Reading) -> Taken:
+        return self._transaction.take(self._open_connection(), reading)
+
+    def _open_connection(self) -> Connection[Any]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = self._connect()
+        return self._connection
+
+    async def _find_ourselves(self, consumer: AIOKafkaConsumer) -> None:
+        """Read the checkpoints of partitions we hold but do not know our place in, and go there."""
+        lost = [partition for partition in self._lost if partition in consumer.assignment()]
+        cursors = await self._in(self._writing, self._checkpoints, [_place(partition) for partition in lost])
+        for partition in lost:
+            if partition in consumer.assignment() and partition in self._lost:
+                cursor = cursors[_place(partition)]
+                if _place(partition) in self._rewound:
+                    consumer.seek(partition, 0)
+                else:
+                    consumer.seek(partition, cursor.next_offset)
+                self._cursors[_place(partition)] = cursor
+                consumer.resume(partition)
+        self._lost.clear()
+
+    def _checkpoints(self, partitions: Sequence[Partition]) -> dict[Partition, Cursor]:
+        return read_cursors(self._open_connection(), self.name, partitions)
+
+    async def _rewind(self, consumer: AIOKafkaConsumer, partition: Partition, why: str) -> None:
+        """Read a partition from its beginning once more; what we took already is recognised as a repeat.
+
+        This is how a topic that was wiped and refilled from the log is met. If events are still missing then, they are lost to us.
+        """
+        position = self._cursors[partition].last_position
+        if self._rewound.get(partition) == position:
+            raise TopicShortened(
+                f"{why}; reading from the beginning did not help. Refill the topic from its owner's log."
+            )
+        _log.error("topic_changed_under_us", topic=partition[0], partition=partition[1], why=why)
+        self._rewound[partition] = position
+        self._lost.add(TopicPartition(*partition))
+        consumer.pause(TopicPartition(*partition))
+
+    async def _again(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
+        """Forget what was fetched, wait a little longer each time, and begin again from the checkpoints."""
+        if self._in_flight is not None:
+            await asyncio.wait([self._in_flight])
+            self._in_flight = None
+        if isinstance(error, Fenced):
+            self.measures.fenced()
+        self._failures += 1
+        pause = (
+            0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
+        )
+        _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause)
+        for partition in consumer.assignment():
+            consumer.pause(partition)
+            self._lost.add(partition)
+        await asyncio.sleep(pause)
+
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
+
+
+def _place(partition: TopicPartition) -> Partition:
+    return partition.topic, partition.partition

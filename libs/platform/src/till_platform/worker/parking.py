@@ -1,0 +1,66 @@
+"""Dead letters and parked keys: what cannot be taken waits with its bytes, and what follows it under the same key waits behind it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from till_platform.worker.reading import Entry, Letter
+
+WAITING = "waiting"
+"""The reason of a letter that is sound itself, but follows a bad one of the same key."""
+
+_PARKED = "SELECT topic, key FROM parked_key WHERE consumer = %s FOR SHARE"
+_PARK = "INSERT INTO parked_key (consumer, topic, key) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_BURY = """
+INSERT INTO dead_letter (consumer, topic, partition, "offset", key, type, event_id, reason, detail, headers, value)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+ParkedKey = tuple[str, bytes]
+"""A topic and a record key."""
+
+
+def parked_keys(connection: Connection[Any], consumer: str) -> set[ParkedKey]:
+    """Return the keys that wait. The rows stay locked against a concurrent release until the transaction ends."""
+    return {(topic, bytes(key)) for topic, key in connection.execute(_PARKED, [consumer])}
+
+
+def sort_out(entries: Iterable[Entry], parked: set[ParkedKey]) -> tuple[list[Entry], list[Letter]]:
+    """Separate what can be taken from what must be buried: bad letters, and everything behind one under the same key."""
+    taken: list[Entry] = []
+    letters: list[Letter] = []
+    waiting = set(parked)
+    for entry in entries:
+        key = entry.record.key
+        place = (entry.partition[0], key) if key is not None else None
+        if entry.letter is not None:
+            letters.append(entry.letter)
+            if place:
+                waiting.add(place)
+        elif place in waiting:
+            letters.append(Letter(entry.partition, entry.record, WAITING, "follows a dead letter of the same key"))
+        else:
+            taken.append(entry)
+    return taken, letters
+
+
+def bury(connection: Connection[Any], consumer: str, letters: Sequence[Letter]) -> None:
+    """Keep the letters with their original bytes and headers, and park their keys."""
+    for letter in letters:
+        record, (topic, number) = letter.record, letter.partition
+        headers = {name: _readable(value) for name, value in record.headers}
+        row = [consumer, topic, number, record.offset, record.key, headers.get("ce_type"), headers.get("ce_id")]
+        connection.execute(_BURY, [*row, letter.reason, letter.detail, Jsonb(headers), record.value])
+        if record.key is not None:
+            connection.execute(_PARK, [consumer, topic, record.key])
+
+
+def _readable(value: bytes) -> str:
+    """Headers are text; what is not is kept as hexadecimal, marked as such."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return "hex:" + value.hex()
+    return text if "\x00" not in text else "hex:" + value.hex()

@@ -1,0 +1,134 @@
+"""From raw records to facts: decoded one by one, never raising, repeats dropped, holes found."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from till_events.base import Event
+from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode, types_of
+from till_platform.batch import Fact
+from till_platform.worker.cursor import Cursor, Partition
+
+
+class Record(Protocol):
+    """What is read of a Kafka record."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Hole(Exception):
+    """Events that were published to this partition are not where they should be: the topic was shortened, or refilled in another way."""
+
+    def __init__(self, partition: Partition, expected: int, found: int) -> None:
+        super().__init__(f"{partition[0]}/{partition[1]}: after log position {expected} comes one that follows {found}")
+        self.partition = partition
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Letter:
+    """A record that cannot be taken, with its original bytes and why."""
+
+    partition: Partition
+    record: Record
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A record that matters: a fact to take, or a letter to bury. `cursor` is where its partition stands after it."""
+
+    partition: Partition
+    record: Record
+    cursor: Cursor
+    fact: Fact[Any] | None = None
+    letter: Letter | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """What one poll brought, in order, and from where to where it moves each partition."""
+
+    entries: list[Entry]
+    before: dict[Partition, Cursor]
+    after: dict[Partition, Cursor]
+    repeats: int = 0
+    read_at: float = field(default_factory=time.monotonic)
+
+    def halves(self) -> tuple["Reading", "Reading"]:
+        """Cut the reading in two that can be taken one after the other."""
+        middle = len(self.entries) // 2
+        first, second = self.entries[:middle], self.entries[middle:]
+        between = dict(self.before)
+        for entry in first:
+            between[entry.partition] = entry.cursor
+        return Reading(first, self.before, between), Reading(second, between, self.after)
+
+
+class Reader:
+    """Decodes what a consumer wants and skips the rest."""
+
+    def __init__(self, wanted: Sequence[type[Event]]) -> None:
+        self._wanted = {name.encode() for name in types_of(*wanted)}
+        self._families = {name.rsplit(b".v", 1)[0] for name in self._wanted}
+
+    def read(self, polled: Mapping[Partition, Sequence[Record]], cursors: Mapping[Partition, Cursor]) -> Reading:
+        """Read records in the order of their partitions; raise `Hole` where events are missing."""
+        reading = Reading([], {}, {})
+        for partition, records in polled.items():
+            cursor = cursors[partition]
+            reading.before[partition] = cursor
+            for record in records:
+                cursor = self._take(record, partition, cursor, reading)
+            reading.after[partition] = cursor
+        return reading
+
+    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:
+        headers = dict(record.headers)
+        try:
+            position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
+            kind, key = headers["ce_type"], headers["ce_partitionkey"]
+        except (KeyError, ValueError, TypeError) as error:
+            after = Cursor(record.offset + 1, cursor.last_position)
+            letter = Letter(partition, record, "unreadable-envelope", f"{type(error).__name__}: {error}")
+            reading.entries.append(Entry(partition, record, after, letter=letter))
+            return after
+        if position <= cursor.last_position:
+            reading.repeats += 1
+            return Cursor(record.offset + 1, cursor.last_position)
+        if previous != cursor.last_position:
+            raise Hole(partition, cursor.last_position, previous)
+        after = Cursor(record.offset + 1, position)
+        if kind in self._wanted or kind.rsplit(b".v", 1)[0] in self._families:
+            self._decode(record, partition, after, headers, kind, key, reading)
+        return after
+
+    def _decode(
+        self,
+        record: Record,
+        partition: Partition,
+        after: Cursor,
+        headers: dict[str, bytes],
+        kind: bytes,
+        key: bytes,
+        reading: Reading,
+    ) -> None:
+        entry = Entry(partition, record, after)
+        try:
+            event = decode(kind.decode(), record.value or b"")
+            entry.fact = Fact(event, headers, key.decode(), *partition, record.offset)
+        except UnknownType:
+            return
+        except UnknownMajor as error:
+            entry.letter = Letter(partition, record, "unknown-major", str(error))
+        except (UnreadableEvent, UnicodeDecodeError) as error:
+            entry.letter = Letter(partition, record, "unreadable-event", str(error))
+        reading.entries.append(entry)

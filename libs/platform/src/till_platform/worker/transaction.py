@@ -1,0 +1,147 @@
+"""One batch, one transaction: read models, reactions, dead letters, the checkpoint, and last of all the new events.
+
+The invariant: everything a batch leads to is committed together with the step of its checkpoints, and that step is a compare-and-set. So
+redelivery, rebalance and a kill at any instant change nothing twice and lose nothing. Locks are taken in one order everywhere: parked keys,
+rows of read models, checkpoints, and the head of the log just before commit, so that a long batch never holds up the API.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from till_platform.batch import Batch, Fact
+from till_platform.domain import Aggregate, DomainError
+from till_platform.eventstore.append import append
+from till_platform.eventstore.errors import VersionConflict
+from till_platform.projections.db import Db
+from till_platform.projections.projection import Projection
+from till_platform.reactions.reaction import Reaction
+from till_platform.worker.cursor import advance
+from till_platform.worker.parking import bury, parked_keys, sort_out
+from till_platform.worker.reading import Entry, Letter, Reading
+from till_platform.worker.unit import AggregateCache, BatchUnit
+
+CACHED_AGGREGATES = 10_000
+PATH = sql.SQL("SET LOCAL search_path = {}, extensions")
+
+Permanent = (DomainError, psycopg.DataError)
+"""Failures that the same event would meet again: it becomes a dead letter. Everything else is retried, or is a bug and stops the worker."""
+
+
+class Taken:
+    """What came of a reading."""
+
+    __slots__ = ("effects", "events", "facts", "letters")
+
+    def __init__(self, facts: Sequence[Fact[Any]] = (), letters: int = 0, events: int = 0, effects: int = 0) -> None:
+        self.facts = facts
+        self.letters = letters
+        self.events = events
+        self.effects = effects
+
+    def __add__(self, other: "Taken") -> "Taken":
+        facts = [*self.facts, *other.facts]
+        return Taken(facts, self.letters + other.letters, self.events + other.events, self.effects + other.effects)
+
+
+class BatchTransaction:
+    """Takes readings for one consumer. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        consumer: str,
+        projections: Sequence[Projection],
+        reactions: Sequence[Reaction],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._consumer = consumer
+        self._projections = projections
+        self._reactions = reactions
+        self._clock = clock
+        self._cache = AggregateCache(CACHED_AGGREGATES)
+
+    def take(self, connection: Connection[Any], reading: Reading) -> Taken:
+        """Commit what a reading leads to. An event that can never be taken is found by halving and buried; the others are taken.
+
+        Raises `Fenced` if the partitions are no longer ours, `VersionConflict` if an aggregate changed meanwhile (try again), and whatever
+        else the database or a bug raises; nothing is committed then.
+        """
+        try:
+            return self._commit(connection, reading)
+        except VersionConflict:
+            raise
+        except Permanent as error:
+            if len(reading.entries) > 1:
+                first, second = reading.halves()
+                return self.take(connection, first) + self.take(connection, second)
+            (entry,) = reading.entries
+            detail = error.detail if isinstance(error, DomainError) else type(error).__name__
+            entry.letter = Letter(entry.partition, entry.record, reason_of(error), detail)
+            return self._commit(connection, reading)
+
+    def apply(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> Taken:
+        """Take facts in an open transaction, without checkpoint: how released letters are taken."""
+        taken, _ = self._apply(connection, facts)
+        return taken
+
+    def _commit(self, connection: Connection[Any], reading: Reading) -> Taken:
+        with connection.transaction():
+            entries, letters = sort_out(reading.entries, parked_keys(connection, self._consumer))
+            taken, aggregates = self._apply(connection, facts_of(entries), reading, letters)
+        self._cache.keep(aggregates)  # only now is it true what they say
+        taken.letters = len(letters)
+        return taken
+
+    def _apply(
+        self,
+        connection: Connection[Any],
+        facts: Sequence[Fact[Any]],
+        reading: Reading | None = None,
+        letters: Sequence[Letter] = (),
+    ) -> tuple[Taken, Collection[Aggregate]]:
+        self._project(connection, Batch(facts))
+        unit, aggregates = self._react(connection, facts)
+        effects = unit.write_effects()
+        bury(connection, self._consumer, letters)
+        if reading is not None:
+            steps = [(partition, old, reading.after[partition]) for partition, old in reading.before.items()]
+            advance(connection, self._consumer, steps)
+        commit = unit.commit()
+        if commit is not None:
+            (outcome,) = append(connection, [commit])
+            if isinstance(outcome, Exception):
+                raise outcome
+        return Taken(facts, events=len(commit.events) if commit else 0, effects=effects), aggregates.values()
+
+    def _project(self, connection: Connection[Any], batch: Batch) -> None:
+        db = Db(connection)
+        for projection in self._projections:
+            part = batch.only(projection.of)
+            if len(part):
+                connection.execute(PATH.format(sql.Identifier(projection.name)))
+                projection.fold(part, db)
+        connection.execute("SET LOCAL search_path = public, extensions")
+
+    def _react(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> tuple[BatchUnit, dict[str, Aggregate]]:
+        work = [(fact, reaction) for fact in facts for reaction in self._reactions if type(fact.event) in reaction.of]
+        wanted = {cls.stream(identity): cls for fact, reaction in work for cls, identity in reaction.wants(fact)}
+        aggregates = self._cache.load(connection, wanted) if wanted else {}
+        unit = BatchUnit(connection, aggregates, self._clock())
+        for fact, reaction in work:
+            unit.begin(fact, reaction.name)
+            reaction.react(fact, unit)
+            unit.end()
+        return unit, aggregates
+
+
+def facts_of(entries: Sequence[Entry]) -> list[Fact[Any]]:
+    """Return the facts among entries."""
+    return [entry.fact for entry in entries if entry.fact is not None]
+
+
+def reason_of(error: Exception) -> str:
+    """Return the stable reason under which a failure is buried."""
+    return f"refused:{error.code}" if isinstance(error, DomainError) else "unstorable"

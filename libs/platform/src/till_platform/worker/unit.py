@@ -1,0 +1,119 @@
+"""What reactions touch while a batch is worked on: aggregates kept at hand between batches, and effects asked for."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from till_platform.batch import Fact
+from till_platform.context import Context
+from till_platform.domain import Aggregate
+from till_platform.eventstore.append import Commit
+from till_platform.eventstore.recorder import as_stored
+from till_platform.eventstore.stored import LoggedEvent, LogMapper
+
+A = TypeVar("A", bound=Aggregate)
+
+_NEWER = """
+SELECT log.stream, log.sequence, log.type, log.data, log.key
+FROM unnest(%s::text[], %s::int[]) AS known (stream, version)
+JOIN log ON log.stream = known.stream AND log.sequence > known.version
+ORDER BY log.stream, log.sequence
+"""
+_ASK = """
+INSERT INTO effect (kind, key, payload, not_before) VALUES (%s, %s, %s, %s) ON CONFLICT (kind, key) DO NOTHING
+"""
+
+
+class AggregateCache:
+    """Aggregates that reactions used lately. Never trusted: each batch first reads what was recorded of them since."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, Aggregate] = OrderedDict()
+        self._mapper = LogMapper()
+
+    def load(self, connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
+        """Return the aggregates by stream, brought up to date in one query; those without events are empty."""
+        loaded = {
+            stream: self._kept.pop(stream) if stream in self._kept else cls(stream) for stream, cls in wanted.items()
+        }
+        versions = [aggregate.version for aggregate in loaded.values()]
+        for row in connection.execute(_NEWER, [list(loaded), versions]):
+            recorded = self._mapper.to_domain_event(as_stored(row))
+            aggregate = loaded[recorded.originator_id]
+            aggregate.key = recorded.key
+            type(aggregate).project(aggregate, [recorded])
+        return loaded
+
+    def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """Keep aggregates whose events are committed."""
+        for aggregate in aggregates:
+            if aggregate.exists:
+                self._kept[aggregate.id] = aggregate
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+
+class BatchUnit:
+    """The `Unit` of one batch's reactions."""
+
+    def __init__(self, connection: Connection[Any], aggregates: dict[str, Aggregate], now: datetime) -> None:
+        self._connection = connection
+        self._aggregates = aggregates
+        self._now = now
+        self._cause: Context | None = None
+        self._events: list[LoggedEvent] = []
+        self._causes: list[Context] = []
+        self._touched: dict[str, Aggregate] = {}
+        self._effects: list[tuple[str, str, Jsonb, datetime]] = []
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    def get(self, cls: type[A], identity: str) -> A:
+        stream = cls.stream(identity)
+        aggregate = self._aggregates.get(stream)
+        if aggregate is None:
+            raise LookupError(f"the reaction did not say in `wants` that it needs {stream}")
+        assert isinstance(aggregate, cls)
+        self._touched[stream] = aggregate
+        return aggregate
+
+    def effect(self, kind: str, key: str, payload: dict[str, Any], *, not_before: datetime | None = None) -> None:
+        self._effects.append((kind, key, Jsonb(payload), not_before or self._now))
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def begin(self, fact: Fact[Any], reaction: str) -> None:
+        """Let all that is recorded until `end` be caused by `fact`."""
+        self._cause = Context(
+            correlation_id=fact.correlation_id,
+            causation_id=fact.id,
+            actor=f"reaction:{reaction}",
+            traceparent=fact.traceparent,
+        )
+
+    def end(self) -> None:
+        """Take over what the reaction recorded."""
+        assert self._cause is not None
+        for aggregate in self._touched.values():
+            for recorded in aggregate.collect_events():
+                self._events.append(LoggedEvent.of(recorded))
+                self._causes.append(self._cause)
+        self._touched.clear()
+
+    def write_effects(self) -> int:
+        """Write down what is to be done outside; return how many were asked for."""
+        if self._effects:
+            self._connection.cursor().executemany(_ASK, self._effects)
+        return len(self._effects)
+
+    def commit(self) -> Commit | None:
+        """Return everything recorded as one commit, each event under its own cause."""
+        return Commit(self._events, self._causes[0], causes=self._causes) if self._events else None
