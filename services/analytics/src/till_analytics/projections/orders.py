@@ -1,11 +1,13 @@
 """Where the chain's orders stand, and who took them."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+from till_analytics.projections.scope import IN_STORES, Scope
 from till_events.order import OrderLinesChanged, OrderPlaced, OrderStatusChanged
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
+from till_platform.projections.reads import Reads
 from till_platform.projections.table import Table
 
 ORDERS = Table(
@@ -64,4 +66,26 @@ def _placed(event: OrderPlaced) -> tuple[object, ...]:
         event.currency,
         event.total_minor,
         event.total_minor,
+    )
+
+
+async def orders_by(
+    reads: Reads, by: Literal["phase", "status", "operator", "channel"], scope: Scope
+) -> list[dict[str, Any]]:
+    """Return the orders placed in the period (UTC days) as they stand now: how many, how many are completed or cancelled, and for how much.
+
+    `upsold_minor` is what changes of the lines added since they were placed; what they took away counts against it.
+    """
+    key = {"phase": "phase", "status": "status", "operator": "operator_id", "channel": "channel"}[by]
+    return await reads.all(
+        f"""
+        SELECT {key} AS key, currency, count(*) AS orders, count(*) FILTER (WHERE phase = 'completed') AS completed,
+            count(*) FILTER (WHERE phase = 'cancelled') AS cancelled, sum(total_minor)::bigint AS total_minor,
+            coalesce(sum(total_minor) FILTER (WHERE phase = 'completed'), 0)::bigint AS completed_minor,
+            sum(total_minor - placed_minor)::bigint AS upsold_minor
+        FROM orders.orders
+        WHERE (placed_at AT TIME ZONE 'UTC')::date BETWEEN %(first)s AND %(last)s AND {IN_STORES}
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        scope.parameters,
     )

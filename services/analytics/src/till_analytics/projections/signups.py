@@ -1,11 +1,13 @@
 """When and where customers became known to the chain."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+from till_analytics.projections.scope import IN_STORES, Scope
 from till_events.customer import CustomerRegistered
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
+from till_platform.projections.reads import Reads
 from till_platform.projections.table import Table
 
 SIGNUPS = Table(
@@ -37,3 +39,19 @@ class Signups(Projection):
                 for event in events
             ),
         )
+
+
+async def signups_by(reads: Reads, by: Literal["day", "store", "source"], scope: Scope) -> list[dict[str, Any]]:
+    """Return how many customers registered in the period, by the day in the zone of the store where they did (UTC where none is known)."""
+    key = {"day": "to_char(day, 'YYYY-MM-DD')", "store": "store_id", "source": "source"}[by]
+    return await reads.all(
+        f"""
+        WITH placed AS (
+            SELECT signups.store_id, source, (registered_at AT TIME ZONE coalesce(known.name, 'UTC'))::date AS day
+            FROM signups.signups LEFT JOIN catalogue.stores USING (store_id) LEFT JOIN pg_timezone_names AS known ON known.name = zone
+        )
+        SELECT {key} AS key, count(*) AS customers FROM placed
+        WHERE day BETWEEN %(first)s AND %(last)s AND {IN_STORES} GROUP BY 1 ORDER BY 1
+        """,
+        scope.parameters,
+    )
