@@ -1,6 +1,6 @@
 """What may cause a message, and what a message about it can speak of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from till_platform.domain import Invalid
@@ -44,3 +44,8 @@ def checked_happening(on: str) -> str:
             "no message can be sent on this", field="on", known=sorted(VARIABLES.keys() - {PERSONAL})
         )
     return on
+
+
+def shared_variables(happenings: Iterable[str]) -> frozenset[str]:
+    """Return the names that all of these happenings tell; every name there is when there are none."""
+    return ALL_VARIABLES.intersection(*(VARIABLES[on] for on in happenings))
