@@ -26,7 +26,10 @@ class Unit(Protocol):
         ...
 
     def get(self, cls: type[A], identity: str) -> A:
-        """Return the aggregate, empty (`exists` is false) if nothing was ever recorded of it. What it records is saved with the batch."""
+        """Return the aggregate, empty (`exists` is false) if nothing was ever recorded of it. What it records is saved with the batch.
+
+        One that `wants` did not name is read there and then, in a query of its own.
+        """
         ...
 
     def effect(self, kind: str, key: str, payload: dict[str, Any], *, not_before: datetime | None = None) -> None:

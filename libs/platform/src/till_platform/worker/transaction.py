@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from till_platform.batch import Batch, Fact
 from till_platform.domain import Aggregate, DomainError
 from till_platform.eventstore.append import append
 from till_platform.eventstore.errors import VersionConflict
+from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.reactions.reaction import Reaction
@@ -25,7 +26,6 @@ from till_platform.worker.reading import Entry, Letter, Reading
 from till_platform.worker.unit import AggregateCache, BatchUnit
 
 CACHED_AGGREGATES = 10_000
-PATH = sql.SQL("SET LOCAL search_path = {}, extensions")
 
 Permanent = (DomainError, psycopg.DataError)
 """Failures that the same event would meet again: it becomes a dead letter. Everything else is retried, or is a bug and stops the worker."""
@@ -121,15 +121,14 @@ class BatchTransaction:
         for projection in self._projections:
             part = batch.only(projection.of)
             if len(part):
-                connection.execute(PATH.format(sql.Identifier(projection.name)))
-                projection.fold(part, db)
-        connection.execute("SET LOCAL search_path = public, extensions")
+                with tables.inside(connection, projection.name):
+                    projection.fold(part, db)
 
     def _react(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> tuple[BatchUnit, dict[str, Aggregate]]:
         work = [(fact, reaction) for fact in facts for reaction in self._reactions if type(fact.event) in reaction.of]
         wanted = {cls.stream(identity): cls for fact, reaction in work for cls, identity in reaction.wants(fact)}
         aggregates = self._cache.load(connection, wanted) if wanted else {}
-        unit = BatchUnit(connection, aggregates, self._clock())
+        unit = BatchUnit(connection, self._cache, aggregates, self._clock())
         for fact, reaction in work:
             unit.begin(fact, reaction.name)
             reaction.react(fact, unit)

@@ -61,8 +61,11 @@ class AggregateCache:
 class BatchUnit:
     """The `Unit` of one batch's reactions."""
 
-    def __init__(self, connection: Connection[Any], aggregates: dict[str, Aggregate], now: datetime) -> None:
+    def __init__(
+        self, connection: Connection[Any], cache: AggregateCache, aggregates: dict[str, Aggregate], now: datetime
+    ) -> None:
         self._connection = connection
+        self._cache = cache
         self._aggregates = aggregates
         self._now = now
         self._cause: Context | None = None
@@ -78,8 +81,9 @@ class BatchUnit:
     def get(self, cls: type[A], identity: str) -> A:
         stream = cls.stream(identity)
         aggregate = self._aggregates.get(stream)
-        if aggregate is None:
-            raise LookupError(f"the reaction did not say in `wants` that it needs {stream}")
+        if aggregate is None:  # named by what another aggregate holds, so nobody could tell beforehand
+            aggregate = self._cache.load(self._connection, {stream: cls})[stream]
+            self._aggregates[stream] = aggregate
         assert isinstance(aggregate, cls)
         self._touched[stream] = aggregate
         return aggregate
