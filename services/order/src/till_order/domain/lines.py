@@ -7,10 +7,14 @@ from till_events.order import Line, Tender
 from till_platform.domain import Invalid
 
 MOST_LINES = 2_000
+MOST_TENDERS = 50
+MOST_DISCOUNTS = 20
+LONGEST_ID = 64
+"""Every id, method or unit is read models' keys somewhere: it must be short enough to be one."""
 LARGEST_AMOUNT = 10**13
+_LARGEST_LINE_ID = 2**31 - 1
 _LARGEST_QUANTITY = Decimal(10) ** 12
 _FINEST_EXPONENT = -6
-_SOLD = Decimal(0)
 
 
 class TotalsDoNotMatch(Invalid):
@@ -21,17 +25,24 @@ class TotalsDoNotMatch(Invalid):
 
 def check_quantity(quantity: Decimal, field: str) -> None:
     """Refuse what no scale and no pump ever shows: less than nothing, infinity, more than a trillion, finer than a millionth."""
-    if not quantity.is_finite() or not _SOLD <= quantity <= _LARGEST_QUANTITY:
+    if not quantity.is_finite() or not 0 <= quantity <= _LARGEST_QUANTITY:
         raise Invalid(f"{field} must be between 0 and {_LARGEST_QUANTITY}", field=field)
     exponent = quantity.as_tuple().exponent
     if isinstance(exponent, int) and exponent < _FINEST_EXPONENT:
         raise Invalid(f"{field} has more than {-_FINEST_EXPONENT} decimal places", field=field)
 
 
+def check_id(text: str, field: str) -> None:
+    """Refuse an id that is empty, or longer than any system's."""
+    if not 0 < len(text) <= LONGEST_ID:
+        raise Invalid(f"{field} must be 1 to {LONGEST_ID} characters", field=field)
+
+
 def check_lines(lines: Sequence[Line]) -> None:
     """Refuse an empty or oversized list of lines, two lines of one number, and impossible quantities.
 
-    Zero quantities and amounts are facts of real tills and stay; so does an amount below zero (a coupon corrected, a deposit given back).
+    The product may be one that head office has not listed yet. Zero quantities and amounts are facts of real tills and stay; so does an
+    amount below zero (a coupon corrected, a deposit given back).
     """
     if not lines:
         raise Invalid("there is no line", field="lines")
@@ -42,8 +53,32 @@ def check_lines(lines: Sequence[Line]) -> None:
         if line.line_id in seen:
             raise Invalid(f"line {line.line_id} is there twice", field=f"lines[{index}].line_id")
         seen.add(line.line_id)
-        check_quantity(line.quantity, f"lines[{index}].quantity")
-        check_amount(line.paid_minor, f"lines[{index}].paid_minor")
+        _check_line(line, f"lines[{index}]")
+
+
+def _check_line(line: Line, field: str) -> None:
+    if not 0 <= line.line_id <= _LARGEST_LINE_ID:
+        raise Invalid(f"{field}.line_id must be 0 to {_LARGEST_LINE_ID}", field=f"{field}.line_id")
+    check_id(line.product_id, f"{field}.product_id")
+    check_id(line.unit, f"{field}.unit")
+    check_quantity(line.quantity, f"{field}.quantity")
+    check_amount(line.paid_minor, f"{field}.paid_minor")
+    if len(line.discounts) > MOST_DISCOUNTS:
+        raise Invalid(f"{field} has more than {MOST_DISCOUNTS} discounts", field=f"{field}.discounts")
+    for discount in line.discounts:
+        check_id(discount.kind, f"{field}.discounts.kind")
+        check_amount(discount.amount_minor, f"{field}.discounts.amount_minor")
+        if discount.promotion_id is not None:
+            check_id(discount.promotion_id, f"{field}.discounts.promotion_id")
+
+
+def check_tenders(tenders: Sequence[Tender], field: str = "tenders") -> None:
+    """Refuse means of payment that no till knows."""
+    if len(tenders) > MOST_TENDERS:
+        raise Invalid(f"{len(tenders)} {field} are more than {MOST_TENDERS}", field=field)
+    for index, tender in enumerate(tenders):
+        check_id(tender.method, f"{field}[{index}].method")
+        check_amount(tender.amount_minor, f"{field}[{index}].amount_minor")
 
 
 def check_amount(amount_minor: int, field: str) -> None:

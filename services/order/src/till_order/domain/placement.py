@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
+from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from till_events.ids import CustomerId, StoreId
+from till_events.ids import CustomerId, OrderId, StoreId, new_id
 from till_events.order import Delivery, Line, OrderPlaced
 from till_order.domain.lines import check_amount, check_ordered
+from till_order.domain.store import Store
 from till_platform.domain import DomainError, Invalid
 
+_ORDERS = UUID("5f8f3a52-6c58-5d0a-8f0e-0d4f7b3c1a05")
+_READABLE = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nobody takes a 0 for an O on the phone
 _CONTENT = ("channel", "currency", "lines", "delivery", "customer_id", "comment")
 
 
@@ -62,3 +67,15 @@ def check_promise(promised_from: datetime | None, promised_to: datetime | None) 
     """Refuse a promise that ends before it begins."""
     if promised_from and promised_to and promised_from > promised_to:
         raise Invalid("the promised time ends before it begins", field="promised_to")
+
+
+def order_id_for(store_id: str, external_id: str | None) -> OrderId:
+    """Return the id of an order: derived from what the store itself calls it, so that it can be placed only once; else a fresh one."""
+    return OrderId(new_id() if external_id is None else str(uuid5(_ORDERS, f"{store_id}\x1f{external_id}")))
+
+
+def number_for(order_id: str, store: Store, now: datetime) -> str:
+    """Return the number customers are told, e.g. `12-261122-7QX9M2KD`: the store, its day, and 40 bits that follow from the order's id."""
+    digest = int.from_bytes(sha256(order_id.encode()).digest()[:5])
+    code = "".join(_READABLE[digest >> shift & 31] for shift in range(35, -1, -5))
+    return f"{store.identity}-{store.business_date(now):%y%m%d}-{code}"

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from till_events.order import Line, PurchaseRecorded, PurchaseReturned, ReturnedLine, Tender
-from till_order.domain.lines import check_lines, check_quantity, check_totals
+from till_order.domain.lines import check_lines, check_quantity, check_tenders, check_totals
 from till_order.domain.refund import check_refunds, split_refund, worth_of
 from till_order.domain.slip import Slip, SlipConflict
 from till_platform.domain import Aggregate, DomainError, Invalid
@@ -63,6 +63,7 @@ class Receipt(Aggregate):
             self.check_same(purchase)
             return
         check_lines(purchase.lines)
+        check_tenders(purchase.tenders)
         check_totals(purchase.total_minor, purchase.lines, purchase.tenders)
         if purchase.total_minor < 0:
             raise Invalid("a receipt of less than nothing is a return", field="total_minor")

@@ -1,11 +1,14 @@
 """The shops of the chain."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from till_events.ids import StoreId
 from till_events.order import StoreOpened
 from till_platform.domain import Aggregate, DomainError, Invalid
+
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=1)  # a till's clock may be wrong, but not by more
 
 
 class UnknownStore(Invalid):
@@ -53,6 +56,18 @@ class Store(Aggregate):
     def business_date(self, moment: datetime) -> date:
         """Return the store's own calendar day at `moment`."""
         return moment.astimezone(self.zone).date()
+
+    def day_of(self, occurred_at: datetime, told: date | None, now: datetime) -> date:
+        """Return the day on which something counts: the one the till told, else the store's own day at `occurred_at`.
+
+        Raises `Invalid` for a time or day on which nobody can have sold anything yet.
+        """
+        if not _EARLIEST <= occurred_at <= now + _AHEAD:
+            raise Invalid("occurred_at is more than a day ahead, or before anything was sold", field="occurred_at")
+        day = told or self.business_date(occurred_at)
+        if not _EARLIEST.date() <= day <= self.business_date(now) + _AHEAD:
+            raise Invalid("business_date is more than a day ahead, or before anything was sold", field="business_date")
+        return day
 
 
 def _check_zone(zone: str) -> None:
