@@ -7,7 +7,7 @@ import msgspec
 
 from till_events.event import Whole
 
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code")]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code")]
 Minor = Annotated[Whole, msgspec.Meta(description="Amount in minor units of the currency, e.g. cents")]
 Points = Annotated[Whole, msgspec.Meta(description="Points of a loyalty programme, always whole")]
 
