@@ -8,9 +8,12 @@ OWNERS: tuple[str, ...] = get_args(Owner)
 DEFAULT_PARTITIONS = 12
 
 
-def topic_of(owner: str) -> str:
-    """Return the topic that carries the public log of `owner`, e.g. `till.order`."""
-    return f"till.{owner}"
+def topic_of(owner: str, namespace: str = "till") -> str:
+    """Return the topic that carries the public log of `owner`, e.g. `till.order`.
+
+    Installations that share a Kafka cluster differ in their `namespace`.
+    """
+    return f"{namespace}.{owner}"
 
 
 def source_of(owner: str) -> str:

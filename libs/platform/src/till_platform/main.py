@@ -27,7 +27,11 @@ SWITCH_SECONDS = 0.001
 def command(service: Service) -> Callable[[], None]:
     """Return the entry point of a service."""
     app = typer.Typer(
-        name=f"till-{service.name}", no_args_is_help=True, add_completion=False, help=f"The {service.name} service."
+        name=f"till-{service.name}",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help=f"The {service.name} service.",
     )
     _processes(app, service)
     _operations(app, service)

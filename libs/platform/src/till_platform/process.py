@@ -158,8 +158,8 @@ async def _consume(running: Running) -> None:
     """Keep trying to reach Kafka, then read until the loop ends."""
     assert running.worker is not None
     while True:
-        broker = make_broker(running.settings, publishes=running.service.name)
-        subscribe(broker, running.worker, running.service.topics, instance=running.settings.instance)
+        broker = make_broker(running.settings)
+        subscribe(broker, running.worker, running.service.sources, running.settings)
         try:
             await broker.start()
         except OSError as error:  # aiokafka's connection errors are OSErrors or wrap them

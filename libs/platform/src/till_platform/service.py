@@ -8,7 +8,6 @@ from fastapi import APIRouter
 
 from till_events import catalogue
 from till_events.base import Event, declaration_of
-from till_events.topics import topic_of
 from till_platform.batch import Batch
 from till_platform.effects.sender import Sender
 from till_platform.eventstore.log import Log
@@ -53,8 +52,8 @@ class Service:
 
     @property
     def consumer(self) -> str:
-        """The name of the service's consumer, and of its group in Kafka."""
-        return f"till.{self.name}.worker"
+        """The name of the service's consumer; its group in Kafka is this within the installation's namespace."""
+        return f"{self.name}.worker"
 
     @property
     def reads(self) -> list[type[Event]]:
@@ -64,9 +63,9 @@ class Service:
         return sorted(wanted, key=lambda cls: declaration_of(cls).type)
 
     @property
-    def topics(self) -> list[str]:
-        """The topics it reads."""
-        return sorted({topic_of(declaration_of(cls).owner) for cls in self.reads})
+    def sources(self) -> list[str]:
+        """The services whose topics it reads, itself among them as a rule."""
+        return sorted({declaration_of(cls).owner for cls in self.reads})
 
 
 def openapi(service: Service) -> dict[str, Any]:
@@ -76,4 +75,4 @@ def openapi(service: Service) -> dict[str, Any]:
 
 def asyncapi(service: Service) -> dict[str, Any]:
     """Return the AsyncAPI document of what the service publishes and reads, as FastStream sees it."""
-    return describe(service.name, service.version, service.consumer, service.topics)
+    return describe(service.name, service.version, service.consumer, service.sources)

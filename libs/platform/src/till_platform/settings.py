@@ -10,6 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from till_events.topics import topic_of
+
 PREFIX = "TILL_"
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]*)@")
 _LOCAL_CURSOR_SECRET = "local"  # noqa: S105 - signs cursors on a developer's machine only; elsewhere one must be given
@@ -53,8 +55,10 @@ class Settings(BaseSettings):
     redis: str
     partitions: int = Field(default=12, ge=1)
     replication: int = Field(default=1, ge=1)
+    namespace: str = Field(default="till", pattern="^[a-z][a-z0-9-]*$")
     max_batch: int = Field(default=2_000, ge=1)
     instance: str | None = None
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
 
     kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
@@ -133,6 +137,10 @@ class Settings(BaseSettings):
         if self.kafka_protocol.endswith("SSL"):
             options["ssl_context"] = ssl.create_default_context(cafile=self.kafka_ca_file)
         return options
+
+    def topic(self, owner: str) -> str:
+        """Return the topic of a service's log in this installation."""
+        return topic_of(owner, self.namespace)
 
     def masked(self) -> dict[str, str]:
         """Return the effective value of every variable, with whatever is secret in it hidden."""

@@ -10,7 +10,7 @@ from faststream.specification import AsyncAPI
 from till_events.topics import topic_of
 
 
-def describe(service: str, version: str, consumer: str, topics: Sequence[str]) -> dict[str, Any]:
+def describe(service: str, version: str, consumer: str, sources: Sequence[str]) -> dict[str, Any]:
     """Return what the service publishes and reads, without connecting to anything."""
     broker = KafkaBroker(logger=None)
     broker.publisher(
@@ -20,7 +20,13 @@ def describe(service: str, version: str, consumer: str, topics: Sequence[str]) -
     async def read(_: Sequence[Any]) -> None:
         """Read events into read models and reactions, one batch in one transaction."""
 
-    broker.subscriber(*topics, batch=True, group_id=consumer, ack_policy=AckPolicy.MANUAL, title=consumer)(read)
+    broker.subscriber(
+        *(topic_of(source) for source in sources),
+        batch=True,
+        group_id=consumer,
+        ack_policy=AckPolicy.MANUAL,
+        title=consumer,
+    )(read)
     document: dict[str, Any] = (
         AsyncAPI(broker, title=f"Tillstream {service}", version=version).to_specification().to_jsonable()
     )

@@ -13,12 +13,11 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
 
-from till_events.topics import topic_of
 from till_platform.kafka.connection import connection_options
 from till_platform.settings import Settings
 from till_platform.worker.loop import WorkerLoop
 
-SESSION_TIMEOUT_MS = 10_000
+METADATA_MAX_AGE_MS = 10_000
 REBALANCE_TIMEOUT_MS = 30_000
 
 
@@ -42,7 +41,7 @@ class LoopSubscriber(BatchSubscriber):
         self.add_task(loop.run, restart_on_failure=False)
 
 
-def make_broker(settings: Settings, *, publishes: str) -> KafkaBroker:
+def make_broker(settings: Settings) -> KafkaBroker:
     """Return the broker that declares what the service reads and publishes. It has no producer: the relay has one of its own."""
     options = {
         name: value
@@ -54,32 +53,30 @@ def make_broker(settings: Settings, *, publishes: str) -> KafkaBroker:
         logger=None,
         ack_policy=AckPolicy.MANUAL,
         consumer_only=True,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         allow_auto_create_topics=False,
         graceful_timeout=30,
     )
-    broker.publisher(
-        topic_of(publishes), title=topic_of(publishes), description=f"The public log of the {publishes} service."
-    )
+    broker.publisher(settings.topic(settings.service), description=f"The public log of the {settings.service} service.")
     return broker
 
 
-def subscribe(
-    broker: KafkaBroker, loop: WorkerLoop, topics: Sequence[str], *, instance: str | None = None
-) -> LoopSubscriber:
-    """Declare that `loop` reads `topics` under its own name as consumer group. `instance` makes the membership static."""
+def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], settings: Settings) -> LoopSubscriber:
+    """Declare that `loop` reads the topics of these services, its own name being the consumer group."""
 
     async def read(_: Sequence[Any]) -> None:
         """Read the events of other services and our own into read models and reactions."""
 
     subscriber = broker.subscriber(
-        *topics,
+        *(settings.topic(source) for source in sources),
         batch=True,
-        group_id=loop.name,
-        group_instance_id=instance,
+        group_id=f"{settings.namespace}.{loop.name}",
+        group_instance_id=settings.instance,
         auto_offset_reset="none",
         ack_policy=AckPolicy.MANUAL,
         listener=loop,
-        session_timeout_ms=SESSION_TIMEOUT_MS,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 4,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         fetch_max_bytes=8_000_000,
         max_partition_fetch_bytes=1_100_000,

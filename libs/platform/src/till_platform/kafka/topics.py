@@ -3,7 +3,6 @@
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
-from till_events.topics import topic_of
 from till_platform.kafka.connection import connection_options
 from till_platform.settings import Settings
 
@@ -16,7 +15,7 @@ class WrongPartitions(Exception):
 
 async def ensure_topic(settings: Settings) -> None:
     """Create the topic of the service's log if there is none; raise `WrongPartitions` if it is cut differently."""
-    topic = topic_of(settings.service)
+    topic = settings.topic(settings.service)
     admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
     try:

@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import Connection
 
 from till_events.base import declaration_of
-from till_events.topics import topic_of
 from till_platform.batch import Batch
 from till_platform.kafka.connection import connection_options
 from till_platform.projections import tables
@@ -64,7 +63,7 @@ class Rebuild:
         self._connection = connection
         self._progress = progress
         self._reader = Reader([cls for projection in projections for cls in projection.of])
-        self._topics = sorted({topic_of(declaration_of(cls).owner) for part in projections for cls in part.of})
+        self._topics = sorted({settings.topic(declaration_of(cls).owner) for part in projections for cls in part.of})
         self._cursors: dict[Partition, Cursor] = {}
 
     async def compare(self) -> list[Comparison]:
@@ -132,8 +131,8 @@ class Rebuild:
             for part in self._projections:
                 mine = batch.only(part.of)
                 if len(mine):
-                    tables.use(self._connection, part.name + tables.REBUILT)
-                    part.fold(mine, Db(self._connection))
+                    with tables.inside(self._connection, part.name + tables.REBUILT):
+                        part.fold(mine, Db(self._connection))
         self._cursors.update(reading.after)
 
     def _cursor(self, place: Partition) -> Cursor:

@@ -1,6 +1,7 @@
 """Creating, naming, counting and swapping the tables of projections: each lives in a schema of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg import Connection, sql
@@ -15,10 +16,10 @@ def create(connection: Connection[Any], projection: Projection, schema: str) -> 
     """Create the projection's empty tables in `schema`, which must not exist."""
     with connection.transaction():
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        use(connection, schema)
-        for table in projection.tables:
-            for statement in table.ddl():
-                connection.execute(statement)
+        with inside(connection, schema):
+            for table in projection.tables:
+                for statement in table.ddl():
+                    connection.execute(statement)
 
 
 def drop(connection: Connection[Any], schema: str) -> None:
@@ -26,9 +27,12 @@ def drop(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
-def use(connection: Connection[Any], schema: str) -> None:
-    """Let unqualified names mean the tables in `schema`, until the transaction ends. Other read models are out of sight."""
+@contextmanager
+def inside(connection: Connection[Any], schema: str) -> Iterator[None]:
+    """Let unqualified names mean the tables in `schema`, in the open transaction. Other read models are out of sight."""
     connection.execute(sql.SQL("SET LOCAL search_path = {}, extensions").format(sql.Identifier(schema)))
+    yield
+    connection.execute("SET LOCAL search_path = public, extensions")
 
 
 def swap(connection: Connection[Any], projection: Projection) -> None:

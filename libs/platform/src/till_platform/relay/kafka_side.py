@@ -2,7 +2,6 @@
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from till_events.topics import topic_of
 from till_platform.kafka.connection import connection_options
 from till_platform.kafka.topics import ensure_topic
 from till_platform.settings import Settings
@@ -17,7 +16,7 @@ class KafkaSide:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topic = topic_of(settings.service)
+        self.topic = settings.topic(settings.service)
         self._producer: AIOKafkaProducer | None = None
         self._viewer: AIOKafkaConsumer | None = None
 
@@ -42,8 +41,8 @@ class KafkaSide:
         """Return the end of the topic by partition."""
         assert self._producer is not None
         assert self._viewer is not None
-        numbers = await self._producer.partitions_for(self._topic)
-        ends = await self._viewer.end_offsets([TopicPartition(self._topic, number) for number in numbers])
+        numbers = await self._producer.partitions_for(self.topic)
+        ends = await self._viewer.end_offsets([TopicPartition(self.topic, number) for number in numbers])
         return {partition.partition: end for partition, end in ends.items()}
 
     async def close(self) -> None:

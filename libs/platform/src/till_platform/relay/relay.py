@@ -22,7 +22,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from till_events.envelope import Envelope, to_headers
-from till_events.topics import source_of, topic_of
+from till_events.topics import source_of
 from till_platform.relay.kafka_side import KafkaSide
 from till_platform.telemetry import metrics
 
@@ -58,7 +58,7 @@ class Relay:
         connect: Callable[[], Connection[Any]],
         kafka: KafkaSide,
     ) -> None:
-        self.topic = topic_of(service)
+        self.topic = kafka.topic
         self.source = source_of(service)
         self.position = 0
         self.turned_at = time.monotonic()

@@ -1,0 +1,1 @@
+pytest_plugins = ["till_platform.testing.plugin"]

@@ -1,0 +1,76 @@
+"""The real parts that integration tests run on: containers where an engine answers, else the embedded stack, or whatever is given."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from till_platform.local.stack import LocalStack
+
+KINDS = ("auto", "testcontainers", "local", "external")
+
+
+@dataclass(frozen=True)
+class Infra:
+    """Addresses of a Kafka, a PostgreSQL (as a user who may create databases) and a Valkey. `stack` is there for embedded parts only."""
+
+    kind: str
+    kafka: str
+    postgres: str
+    redis: str
+    stack: LocalStack | None = field(default=None, compare=False)
+
+    def database(self, name: str) -> str:
+        """Create an empty database with a name of its own and return its address."""
+        unique = f"{name}_{uuid4().hex[:8]}"
+        with psycopg.connect(self.postgres, autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unique)))
+        return make_conninfo(self.postgres, dbname=unique)
+
+
+@contextmanager
+def provide(kind: str, directory: Path) -> Iterator[Infra]:
+    """Start or find the parts, and stop what was started."""
+    if kind == "auto":
+        kind = "testcontainers" if _engine_answers() else "local"
+    if kind == "external":
+        yield Infra(kind, os.environ["TILL_TEST_KAFKA"], os.environ["TILL_TEST_PG"], os.environ["TILL_TEST_REDIS"])
+    elif kind == "testcontainers":
+        with _containers() as infra:
+            yield infra
+    else:
+        with LocalStack(directory) as stack:
+            yield Infra("local", stack.kafka, stack.postgres_admin_dsn, stack.redis, stack)
+
+
+def _engine_answers() -> bool:
+    if shutil.which("docker") is None and "DOCKER_HOST" not in os.environ:
+        return False
+    import docker
+
+    try:
+        docker.from_env(timeout=2).ping()
+    except Exception:  # noqa: BLE001 - whatever keeps the engine from answering, there is none for us
+        return False
+    return True
+
+
+@contextmanager
+def _containers() -> Iterator[Infra]:
+    from testcontainers.kafka import KafkaContainer
+    from testcontainers.postgres import PostgresContainer
+    from testcontainers.redis import RedisContainer
+
+    kafka = KafkaContainer("apache/kafka:4.3.0").with_kraft()
+    postgres = PostgresContainer("postgres:18", driver=None)
+    valkey = RedisContainer("valkey/valkey:9")
+    with kafka, postgres, valkey:
+        redis = f"redis://{valkey.get_container_host_ip()}:{valkey.get_exposed_port(6379)}/0"
+        yield Infra("testcontainers", kafka.get_bootstrap_server(), postgres.get_connection_url(), redis)
