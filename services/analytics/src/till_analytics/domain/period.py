@@ -49,9 +49,12 @@ class Change:
     @property
     def ratio(self) -> Decimal | None:
         """The growth in parts of the figure before, exact to four places (0.1250 is 12.5 %); None where there was nothing to grow from."""
-        if self.before <= 0:
-            return None
-        return (Decimal(self.absolute) / self.before).quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
+        return share(self.absolute, self.before)
+
+
+def share(part: int, whole: int) -> Decimal | None:
+    """Return `part` in parts of `whole`, to four places, halves to the even one; None of nothing, or of less."""
+    return (Decimal(part) / whole).quantize(Decimal("0.0001"), ROUND_HALF_EVEN) if whole > 0 else None
 
 
 def mean(total: int, count: int) -> int | None:

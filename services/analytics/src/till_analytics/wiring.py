@@ -1,0 +1,20 @@
+"""The analytics service, put together."""
+
+from till_analytics.api import customers, orders, rfm, sales
+from till_analytics.commands.publish_rfm_model import seed
+from till_analytics.projections.catalogue import Catalogue
+from till_analytics.projections.customer_days import CustomerDays
+from till_analytics.projections.orders import Orders
+from till_analytics.projections.sales import Sales
+from till_analytics.projections.signups import Signups
+from till_platform.service import Service
+
+
+def service() -> Service:
+    """Sales, growth, repeat purchases and the ranking of customers."""
+    return Service(
+        name="analytics",
+        projections=(Sales(), CustomerDays(), Catalogue(), Signups(), Orders()),
+        routers=(sales.router, customers.router, rfm.router, orders.router),
+        seed=seed,
+    )
