@@ -3,18 +3,18 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from till_analytics.api.access import AsOf, Covered, Reader, Stores, day_or_last_loaded
+from till_analytics.api.access import Asked, AsOf, Covered, Covering, Reader, Stores, day_or_last_loaded
 from till_analytics.api.rfm import RfmRow
 from till_analytics.api.sales import Coverage
 from till_analytics.api.spreadsheet import CSV_TOO, WantsCsv, as_csv
 from till_analytics.domain.customer_rank import CustomerRank
 from till_analytics.domain.rfm_model import MODEL, RfmModel
 from till_analytics.projections.rfm_scores import rfm_scores
-from till_analytics.projections.signups import signups_by
+from till_analytics.projections.signups import days_of_signups, signups_by
 from till_analytics.projections.top_customers import top_customers
 from till_platform.domain import NotFound
 from till_platform.http import ClockDep, LogDep, ReadsDep, problems
@@ -65,7 +65,11 @@ class SignupsReply(Coverage):
 
 
 @router.get("/signups")
-async def signups(asked: Covered, reads: ReadsDep, by: Literal["day", "store", "source"] = "day") -> SignupsReply:
+async def signups(
+    asked: Annotated[Asked, Depends(Covering(days_of_signups))],
+    reads: ReadsDep,
+    by: Literal["day", "store", "source"] = "day",
+) -> SignupsReply:
     """Say how many customers registered. A day is one of the store's, where the store is known."""
     rows = await signups_by(reads, by, asked.scope)
     return SignupsReply(**Coverage.of(asked), rows=[SignupsRow(**row) for row in rows])

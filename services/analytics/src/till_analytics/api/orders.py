@@ -1,13 +1,13 @@
 """Orders as figures: where they stand, and who took them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from till_analytics.api.access import Covered
+from till_analytics.api.access import Asked, Covering
 from till_analytics.api.sales import Coverage
-from till_analytics.projections.orders import orders_by
+from till_analytics.projections.orders import days_of_orders, orders_by
 from till_platform.http import ReadsDep
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
@@ -34,7 +34,9 @@ class OrdersReply(Coverage):
 
 @router.get("")
 async def orders(
-    asked: Covered, reads: ReadsDep, by: Literal["phase", "status", "operator", "channel"] = "phase"
+    asked: Annotated[Asked, Depends(Covering(days_of_orders))],
+    reads: ReadsDep,
+    by: Literal["phase", "status", "operator", "channel"] = "phase",
 ) -> OrdersReply:
     """Count the orders placed in the period (UTC days), by where they stand or by who took them."""
     rows = await orders_by(reads, by, asked.scope)

@@ -1,8 +1,9 @@
 """Where the chain's orders stand, and who took them."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, LiteralString
 
-from till_analytics.projections.scope import IN_STORES, Scope
+from till_analytics.domain.period import Period
+from till_analytics.projections.scope import IN_STORES, Scope, days_between
 from till_events.order import OrderLinesChanged, OrderPlaced, OrderStatusChanged
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
@@ -27,6 +28,7 @@ ORDERS = Table(
     key=("order_id",),
     indexes=("(placed_at)",),
 )
+_PLACED_ON: LiteralString = "(placed_at AT TIME ZONE 'UTC')::date"
 
 
 class Orders(Projection):
@@ -69,6 +71,12 @@ def _placed(event: OrderPlaced) -> tuple[object, ...]:
     )
 
 
+async def days_of_orders(reads: Reads) -> Period | None:
+    """Return the first and the last day (UTC) on which an order was placed."""
+    query = f"SELECT min({_PLACED_ON}), max({_PLACED_ON}) FROM orders.orders"
+    return await days_between(reads, query)
+
+
 async def orders_by(
     reads: Reads, by: Literal["phase", "status", "operator", "channel"], scope: Scope
 ) -> list[dict[str, Any]]:
@@ -84,7 +92,7 @@ async def orders_by(
             coalesce(sum(total_minor) FILTER (WHERE phase = 'completed'), 0)::bigint AS completed_minor,
             sum(total_minor - placed_minor)::bigint AS upsold_minor
         FROM orders.orders
-        WHERE (placed_at AT TIME ZONE 'UTC')::date BETWEEN %(first)s AND %(last)s AND {IN_STORES}
+        WHERE {_PLACED_ON} BETWEEN %(first)s AND %(last)s AND {IN_STORES}
         GROUP BY 1, 2 ORDER BY 1, 2
         """,
         scope.parameters,

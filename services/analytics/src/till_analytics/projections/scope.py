@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, LiteralString
+
+from psycopg import Connection
 
 from till_analytics.domain.period import Comparison, Period
 from till_platform.projections.reads import Reads
@@ -34,6 +36,14 @@ def stores_parameter(stores: tuple[str, ...] | None) -> list[str] | None:
 
 async def days_loaded(reads: Reads) -> Period | None:
     """Return the first and the last business day on which anything was sold or taken back; None before the first receipt."""
-    row = await reads.one("SELECT min(business_date) AS first, max(business_date) AS last FROM sales.receipts")
-    first: date | None = row["first"] if row else None
-    return Period(first, row["last"]) if row and first else None
+    return await days_between(reads, "SELECT min(business_date), max(business_date) FROM sales.receipts")
+
+
+async def days_between(reads: Reads, query: LiteralString) -> Period | None:
+    """Return the two days that `query` finds as a period; None if it finds nothing."""
+
+    def read(connection: Connection[Any]) -> tuple[date | None, date | None]:
+        return connection.execute(query).fetchone() or (None, None)
+
+    first, last = await reads.run(read)
+    return Period(first, last) if first and last else None

@@ -1,8 +1,9 @@
 """When and where customers became known to the chain."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, LiteralString
 
-from till_analytics.projections.scope import IN_STORES, Scope
+from till_analytics.domain.period import Period
+from till_analytics.projections.scope import IN_STORES, Scope, days_between
 from till_events.customer import CustomerRegistered
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
@@ -41,16 +42,24 @@ class Signups(Projection):
         )
 
 
+# The day is one of the store's; a store or a zone that is not known (yet) leaves the day of UTC.
+_PLACED: LiteralString = """
+    SELECT signups.store_id, source, (registered_at AT TIME ZONE coalesce(known.name, 'UTC'))::date AS day
+    FROM signups.signups LEFT JOIN catalogue.stores USING (store_id) LEFT JOIN pg_timezone_names AS known ON known.name = zone
+"""
+
+
+async def days_of_signups(reads: Reads) -> Period | None:
+    """Return the first and the last day on which anybody registered."""
+    return await days_between(reads, f"SELECT min(day), max(day) FROM ({_PLACED}) AS placed")
+
+
 async def signups_by(reads: Reads, by: Literal["day", "store", "source"], scope: Scope) -> list[dict[str, Any]]:
-    """Return how many customers registered in the period, by the day in the zone of the store where they did (UTC where none is known)."""
+    """Return how many customers registered in the period."""
     key = {"day": "to_char(day, 'YYYY-MM-DD')", "store": "store_id", "source": "source"}[by]
     return await reads.all(
         f"""
-        WITH placed AS (
-            SELECT signups.store_id, source, (registered_at AT TIME ZONE coalesce(known.name, 'UTC'))::date AS day
-            FROM signups.signups LEFT JOIN catalogue.stores USING (store_id) LEFT JOIN pg_timezone_names AS known ON known.name = zone
-        )
-        SELECT {key} AS key, count(*) AS customers FROM placed
+        SELECT {key} AS key, count(*) AS customers FROM ({_PLACED}) AS placed
         WHERE day BETWEEN %(first)s AND %(last)s AND {IN_STORES} GROUP BY 1 ORDER BY 1
         """,
         scope.parameters,
