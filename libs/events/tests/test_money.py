@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_giving_back_is_the_mirror_image_of_taking(total, weights):
 @given(st.integers(0, 10**12), WEIGHTS.filter(any))
 def test_who_weighs_more_never_gets_less(total, weights):
     parts = sorted(zip(weights, allocate(total, weights), strict=True))
-    for (lighter, smaller), (heavier, larger) in zip(parts, parts[1:], strict=False):
+    for (lighter, smaller), (heavier, larger) in pairwise(parts):
         assert smaller <= larger or lighter == heavier
 
 

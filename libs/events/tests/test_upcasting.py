@@ -77,8 +77,8 @@ def test_an_old_event_must_be_what_its_own_version_says(registry):
 
 
 def test_a_name_is_given_once(registry):
+    registry.declare(StoreOpened, owner="order", major=1, public=True)
     with pytest.raises(TypeError, match="declared twice"):
-        registry.declare(StoreOpened, owner="order", major=1, public=True)
         registry.declare(StoreOpened, owner="order", major=1, public=True)
 
 

@@ -17,6 +17,9 @@ EXACTLY = ("pattern", "format", "default", "minimum", "maximum")
 """What must not change on a field although its values keep their JSON type. An absent field is read as its default: another default
 would change the meaning of what was recorded."""
 
+COMMENTARY = ("$schema", "$id", "title", "description", "default", "examples")
+"""What a schema says beside which values it takes."""
+
 
 class Breach(msgspec.Struct, frozen=True, order=True):
     """One change that would break somebody: in which contract, and how."""
@@ -45,11 +48,13 @@ def _reasons(old: Schema, new: Schema) -> list[str]:
     ]
     for name in before.keys() & after.keys():
         reasons += _changes(name, before[name], after[name])
-    changed = ", ".join(_differences(before, after)) or "its shape changed"
-    if not check_compat(_text(closed(old)), _text(new), "deserializer"):
-        reasons.append(f"new readers could not read what was recorded ({changed})")
-    if not check_compat(_text(old), _text(closed(new)), "serializer"):
-        reasons.append(f"today's readers could not read what would be recorded ({changed})")
+    differences = ", ".join(_differences(before, after))
+    if not check_compat(_text(_shape(old, closed=True)), _text(_shape(new, closed=False)), "deserializer"):
+        reasons.append(f"new readers could not read what was recorded ({differences or 'its shape changed'})")
+    elif not check_compat(_text(_shape(old, closed=False)), _text(_shape(new, closed=True)), "serializer"):
+        reasons.append(f"today's readers could not read what would be recorded ({differences or 'its shape changed'})")
+    elif differences:
+        reasons.append(differences)
     return reasons
 
 
@@ -63,7 +68,9 @@ def _changes(name: str, old: Schema, new: Schema) -> Iterator[str]:
 
 def _differences(before: Mapping[str, Schema], after: Mapping[str, Schema]) -> Iterator[str]:
     for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
+        old, new, part = before.get(name), after.get(name), name.rpartition(".")[0]
+        if part and (part in before) != (part in after):
+            continue  # the whole part came or went, which is told of the part
         if not old and new and new["required"]:
             yield f"{name} was added and is required"
         elif not new and old and old["required"]:
@@ -78,14 +85,19 @@ def _need(field: Schema) -> str:
     return "required" if field["required"] else "optional"
 
 
-def closed(schema: Any) -> Any:
-    """Return the schema as a writer keeps it: no object carries a field that is not declared."""
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    shut = {name: closed(value) for name, value in schema.items() if name not in ("default", "examples")}
-    return {**shut, "additionalProperties": False} if "properties" in shut and "type" in shut else shut
+def _shape(schema: Schema, *, closed: bool) -> Schema:
+    """Reduce a schema to what decides which values it takes; `closed` as a writer keeps it, who adds no field that is not declared."""
+    shape: Schema = {}
+    for word, value in schema.items():
+        if word in COMMENTARY or word.startswith("x-"):
+            continue
+        if word in ("properties", "$defs"):
+            shape[word] = {name: _shape(part, closed=closed) for name, part in value.items()}
+        elif word == "anyOf":
+            shape[word] = [_shape(option, closed=closed) for option in value]
+        else:
+            shape[word] = _shape(value, closed=closed) if isinstance(value, dict) else value
+    return {**shape, "additionalProperties": False} if closed and "properties" in shape else shape
 
 
 def _fields(schema: Schema) -> Iterator[tuple[str, Schema]]:
@@ -118,7 +130,7 @@ def _kind(field: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(_kind(option) for option in field["anyOf"])
     if "$ref" in field:
-        return str(field["$ref"]).rpartition("/")[2]
+        return "object"
     return str(field.get("type", "anything"))
 
 

@@ -18,8 +18,8 @@ ALWAYS: dict[str, dict[str, Any]] = {
     "ce_source": _described(TEXT, "The service that recorded the event"),
     "ce_subject": _described(TEXT, "The stream: what the event happened to, e.g. one order"),
     "ce_time": _described(MOMENT, "When it happened, where it happened. UTC"),
-    "ce_recordedat": _described(MOMENT, "When it entered the log. UTC"),
     "ce_dataschema": _described({"type": "string", "format": "uri"}, "Where the JSON Schema of the value is published"),
+    "ce_recordedat": _described(MOMENT, "When it entered the log. UTC"),
     "ce_sequence": _described(
         NUMBER, "Place in the stream: 1, 2, 3, … without gaps over all events, the private ones included"
     ),
