@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
@@ -37,21 +38,36 @@ async def list_product(command: ListProduct, log: Log, now: datetime) -> Product
     """List a product or describe it anew; the same description again changes nothing."""
     product = await log.find(Product, command.product_id)
     product.describe(command.description(), now)
-    await log.save(product)
+    if product.pending:
+        await log.save(product)
     return product
 
 
-async def list_products(commands: Sequence[ListProduct], log: Log, now: datetime) -> list[Outcome | DomainError]:
+async def list_products(commands: Sequence[ListProduct], log: Log, now: datetime) -> list[Outcome]:
     """List many products in one go, each answered alone. Of several descriptions of one product the last one stands."""
     products = await log.load_many(Product, (command.product_id for command in commands))
-    outcomes: list[Outcome | DomainError] = []
-    for command in commands:
-        product = products[command.product_id]
-        known, before = product.exists, product.version
-        product.describe(command.description(), now)
-        outcomes.append("repeated" if product.version == before else "changed" if known else "listed")
-    saved = dict(zip(products, await log.save_each(list(products.values())), strict=True))
-    return [
-        refusal if isinstance(refusal := saved[command.product_id], DomainError) else outcome
-        for command, outcome in zip(commands, outcomes, strict=True)
-    ]
+    outcomes = [_describe(products[command.product_id], command, now) for command in commands]
+    saved = await log.save_each(list(products.values()))
+    overtaken = {
+        identity for identity, refusal in zip(products, saved, strict=True) if isinstance(refusal, DomainError)
+    }
+    for place, command in enumerate(commands):
+        if command.product_id in overtaken:  # somebody else described it in the meantime
+            outcomes[place] = await log.retrying(partial(_list_again, command, log, now))
+    return outcomes
+
+
+async def _list_again(command: ListProduct, log: Log, now: datetime) -> Outcome:
+    product = await log.find(Product, command.product_id)
+    outcome = _describe(product, command, now)
+    if product.pending:
+        await log.save(product)
+    return outcome
+
+
+def _describe(product: Product, command: ListProduct, now: datetime) -> Outcome:
+    known, before = product.exists, product.version
+    product.describe(command.description(), now)
+    if product.version == before:
+        return "repeated"
+    return "changed" if known else "listed"

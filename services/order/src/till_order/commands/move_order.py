@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from till_order.commands.change_order import Check
 from till_order.commands.open_store import load_store
 from till_order.domain.fulfilment import purchase_id_of, purchase_of, slip_of
 from till_order.domain.order import Move, Order
@@ -22,13 +21,12 @@ class MoveOrder:
     move: Move
 
 
-async def move_order(command: MoveOrder, log: Log, check: Check, now: datetime) -> Order:
+async def move_order(command: MoveOrder, log: Log, now: datetime) -> Order:
     """Move an order on; what completes it records the purchase, what returns it takes the goods back, in the same commit.
 
     Raises `IllegalMove` or `NotFullyPaid`.
     """
     order = await log.load(Order, command.order_id)
-    check(order)
     workflow = await log.load(Workflow, order.placed.workflow_id)
     before = order.phase
     order.move(command.move, workflow, now)

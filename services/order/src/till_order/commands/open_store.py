@@ -23,7 +23,8 @@ async def open_store(command: OpenStore, log: Log, now: datetime) -> Store:
     """Open a store, once. Raises `StoreConflict` if it is open under another description."""
     store = await log.find(Store, command.store_id)
     store.open(name=command.name, zone=command.zone, currency=command.currency, country=command.country, now=now)
-    await log.save(store)
+    if store.pending:
+        await log.save(store)
     return store
 
 

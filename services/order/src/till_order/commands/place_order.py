@@ -49,5 +49,6 @@ async def place_order(command: PlaceOrder, log: Log, now: datetime) -> Order:
         workflow,
         now,
     )
-    await log.save(order)
+    if order.pending:
+        await log.save(order)
     return order

@@ -23,7 +23,8 @@ async def publish_workflow(command: PublishWorkflow, log: Log, now: datetime) ->
     """Publish a workflow, or its next version. Raises `InvalidWorkflow` naming every fault."""
     workflow = await log.find(Workflow, command.workflow_id)
     workflow.publish(command.statuses, command.transitions, command.initial, now)
-    await log.save(workflow)
+    if workflow.pending:
+        await log.save(workflow)
     return workflow
 
 

@@ -55,7 +55,8 @@ async def record_receipt(command: RecordReceipt, log: Log, owners: CardOwners, n
     purchase = _purchase(command, await load_store(log, command.store_id), owner, now)
     receipt = await log.find(Receipt, purchase.purchase_id)
     receipt.record_purchase(purchase)
-    await log.save(receipt)
+    if receipt.pending:
+        await log.save(receipt)
     return receipt
 
 

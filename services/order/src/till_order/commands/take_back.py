@@ -79,7 +79,8 @@ async def take_back(command: TakeBack, log: Log, now: datetime) -> Receipt:
         order = await log.load(Order, order_id)
         order.give_back_each(receipt.returns[slip.return_id].refunds, slip.return_id, now)
         touched.append(order)
-    await log.save(*touched)
+    if receipt.pending:
+        await log.save(*touched)
     return receipt
 
 
@@ -94,5 +95,6 @@ async def take_back_without_receipt(command: TakeBackWithoutReceipt, log: Log, n
         limit_minor=command.limit_minor,
         customer_id=CustomerId(command.customer_id) if command.customer_id else None,
     )
-    await log.save(printed)
+    if printed.pending:
+        await log.save(printed)
     return printed

@@ -71,6 +71,11 @@ class Payments:
         """What went back."""
         return sum(refund.amount_minor for refund in self.refunds.values())
 
+    def in_order(self) -> list[OrderPaymentRecorded | OrderRefunded]:
+        """Return all that came and went, by time."""
+        moved: list[OrderPaymentRecorded | OrderRefunded] = [*self.payments.values(), *self.refunds.values()]
+        return sorted(moved, key=lambda event: event.occurred_at)
+
     def is_repeat(self, payment: Payment) -> bool:
         """Tell whether this payment is recorded already; raise `PaymentConflict` if it is recorded otherwise."""
         return _is_repeat(self.payments.get(payment.payment_id), payment)

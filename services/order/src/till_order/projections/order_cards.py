@@ -98,7 +98,7 @@ class OrderCards(Projection):
 
 
 async def list_orders(
-    reads: Reads, wanted: OrderFilter, after: tuple[datetime, str] | None, limit: int
+    reads: Reads, wanted: OrderFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return orders, the last placed first, each with how it stands with the customer's money."""
     at, order_id = after or (None, None)

@@ -1,6 +1,6 @@
 """What was sold and what came back, receipt by receipt."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
@@ -94,20 +94,20 @@ _RETURNS = f"SELECT * FROM receipts.returns WHERE {_WHERE.format(id='return_id')
 
 
 async def list_receipts(
-    reads: Reads, wanted: ReceiptFilter, after: tuple[datetime, str] | None, limit: int
+    reads: Reads, wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return receipts, the latest sale first, with what was given back of each."""
     return await reads.all(_RECEIPTS, _parameters(wanted, after, limit))
 
 
 async def list_returns(
-    reads: Reads, wanted: ReceiptFilter, after: tuple[datetime, str] | None, limit: int
+    reads: Reads, wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return return slips, with and without receipts, the latest first."""
     return await reads.all(_RETURNS, _parameters(wanted, after, limit))
 
 
-def _parameters(wanted: ReceiptFilter, after: tuple[datetime, str] | None, limit: int) -> dict[str, Any]:
+def _parameters(wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int) -> dict[str, Any]:
     at, identity = after or (None, None)
     return {
         "stores": wanted.stores,
