@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from till_events.base import Event
@@ -28,6 +28,8 @@ from till_loyalty.domain.lots import Lot
 from till_loyalty.domain.spending import Spending
 from till_platform.domain import Aggregate
 
+_THE_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
 
 class Account(Aggregate):
     """The points of one customer in one programme. Decisions about it live beside it: earning, returning, redeeming, correcting, tiers.
@@ -42,7 +44,7 @@ class Account(Aggregate):
         super().__init__(id)
         self.customer_id = CustomerId("")
         self.programme_id = ""
-        self.cards: dict[str, bool] = {}
+        self.cards: dict[str, datetime | None] = {}
         self.lots: dict[str, Lot] = {}
         self.holds: dict[str, Hold] = {}
         self.spending = Spending()
@@ -56,6 +58,11 @@ class Account(Aggregate):
     @property
     def account_id(self) -> AccountId:
         return AccountId(self.identity)
+
+    def opens_with(self, card_number: str, at: datetime) -> bool:
+        """Tell whether this card opened the account at a time."""
+        blocked_at = self.cards[card_number]
+        return blocked_at is None or at < blocked_at
 
     @property
     def tier(self) -> str:
@@ -95,16 +102,17 @@ class Account(Aggregate):
 
     def _open(self, event: LoyaltyAccountOpened) -> None:
         self.customer_id, self.programme_id = event.customer_id, event.programme_id
-        self._tiers.append((event.occurred_at, event.tier))
+        self._tiers.append((_THE_BEGINNING, event.tier))  # purchases from before the account was known count as well
 
     def _change_tier(self, event: TierChanged) -> None:
         self._tiers.append((event.occurred_at, event.to_tier))
+        self._see(event.occurred_at)
 
     def _issue_card(self, event: LoyaltyCardIssued) -> None:
-        self.cards[event.card_number] = True
+        self.cards[event.card_number] = None
 
     def _block_card(self, event: LoyaltyCardBlocked) -> None:
-        self.cards[event.card_number] = False
+        self.cards[event.card_number] = event.occurred_at
 
     def _hold(self, event: PointsHeld) -> None:
         self.holds[event.hold_id] = Hold(event)
@@ -181,8 +189,11 @@ class Account(Aggregate):
     def _spend(self, at: datetime, amount_minor: int, *, seen_at: datetime) -> None:
         if amount_minor:
             self.spending.add(at, amount_minor)
-        if self.latest is None or seen_at > self.latest:
-            self.latest = seen_at
+        self._see(seen_at)
+
+    def _see(self, at: datetime) -> None:
+        if self.latest is None or at > self.latest:
+            self.latest = at
 
     _FACTS: ClassVar[dict[type[Event], Callable[[Any, Any], None]]] = {
         LoyaltyAccountOpened: _open,

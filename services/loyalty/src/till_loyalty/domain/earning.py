@@ -48,4 +48,4 @@ def accrue(account: Account, purchase: PurchaseRecorded, programme: Programme) -
         take_back(account, last_return, purchase.purchase_id, rules, at=at, spend_minor=0)
     if account.debts:
         collect_debts(account, purchase.purchase_id, at=at)
-    review_tier(account, programme, at=account.latest or at)
+    review_tier(account, programme, at=at)

@@ -38,7 +38,7 @@ def block_card(account: Account, number: CardNumber, *, reason: str, at: datetim
     """Stop a lost or stolen card from opening the account. The points stay. Raises `UnknownCard`; a repeat changes nothing."""
     if number not in account.cards:
         raise UnknownCard("this account has no such card")
-    if account.cards[number]:
+    if account.cards[number] is None:
         account.record(
             LoyaltyCardBlocked(
                 occurred_at=at,

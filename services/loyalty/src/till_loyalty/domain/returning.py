@@ -40,7 +40,7 @@ def settle_return(account: Account, returned: PurchaseReturned, programme: Progr
     else:
         take_back(account, returned.return_id, lot.id, rules, at=at, spend_minor=spend)
     _give_back_points(account, returned)
-    review_tier(account, programme, at=account.latest or at)
+    review_tier(account, programme, at=at)
 
 
 def take_back(

@@ -10,9 +10,10 @@ from till_loyalty.domain.programme import Programme
 def review_tier(account: Account, programme: Programme, *, at: datetime) -> None:
     """Move the customer to the level that the spending in the window ending on the day of `at` reaches, up or down.
 
-    Done after every purchase and return, and once a day for customers whose spending grew old. What was announced holds until
-    the next review: a level never changes silently.
+    Done after every purchase and return, and by the clock for customers whose spending grew old. What was announced holds until
+    the next review: a level never changes silently. After something that reports late, the window ends on the latest day known.
     """
+    at = max(at, account.latest) if account.latest else at
     rules = programme.rules_at(at)
     day = rules.local_day(at)
     first_day, since, until = rules.window(day)

@@ -1,0 +1,4 @@
+from till_loyalty.wiring import service
+from till_platform.main import command
+
+main = command(service())
