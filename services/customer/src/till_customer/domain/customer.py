@@ -102,7 +102,7 @@ class Customer(Aggregate):
 
         The same grant heard twice changes nothing. One that happened before a withdrawal is recorded and changes nothing either.
         """
-        key = self._subject(purpose, channel, address, country)
+        key = self.subject(purpose, channel, address, country)
         wording = _words("wording", wording)
         if (key, True, at, wording) in self._heard:
             return
@@ -151,6 +151,20 @@ class Customer(Aggregate):
         standing = self.consents.get(key)
         return standing is not None and standing.granted
 
+    def subject(self, purpose: str, channel: str, address: str | None, country: str | None) -> ConsentKey:
+        """Return what a consent is about, in the form it is kept; without an address, about the only one the profile has.
+
+        Raises `NoAddress` if it has none or several, or `Invalid`.
+        """
+        check_subject(purpose, channel)
+        if address is None:
+            own = self._own_addresses(channel)
+            if len(own) != 1:
+                raise NoAddress("say which phone or e-mail address is meant", field="address", channel=channel)
+            return ConsentKey(purpose, channel, own[0])
+        written = contacts.address(address, channel, country or places.country_of(self.known.locale))
+        return ConsentKey(purpose, channel, written)
+
     @property
     def known(self) -> Profile:
         """The profile of a customer who exists."""
@@ -179,20 +193,10 @@ class Customer(Aggregate):
         if standing is None or heard.rank >= standing.rank:
             self.consents[key] = heard
 
-    def _subject(self, purpose: str, channel: str, address: str | None, country: str | None) -> ConsentKey:
-        check_subject(purpose, channel)
-        if address is None:
-            own = self._own_addresses(channel)
-            if len(own) != 1:
-                raise NoAddress("say which phone or e-mail address is meant", field="address", channel=channel)
-            return ConsentKey(purpose, channel, own[0])
-        written = contacts.address(address, channel, country or places.country_of(self.known.locale))
-        return ConsentKey(purpose, channel, written)
-
     def _withdrawn(self, purpose: str, channel: str, address: str | None, country: str | None) -> list[ConsentKey]:
         check_subject(purpose, channel)
         if address is not None:
-            return [self._subject(purpose, channel, address, country)]
+            return [self.subject(purpose, channel, address, country)]
         own = {ConsentKey(purpose, channel, address) for address in self._own_addresses(channel)}
         standing = {key for key in self.consents if key[:2] == (purpose, channel) and self.agrees(key)}
         if not own | standing:
