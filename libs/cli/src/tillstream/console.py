@@ -1,7 +1,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -30,7 +30,9 @@ def print_json(value: Any) -> None:
 
 
 def say(line: str) -> None:
-    err.print(line, style="dim", markup=False, highlight=False)
+    """Told as long as somebody listens: a closed terminal must not keep the stack from being stopped in order."""
+    with suppress(OSError):
+        err.print(line, style="dim", markup=False, highlight=False)
 
 
 def hint(line: str) -> None:

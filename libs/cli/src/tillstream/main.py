@@ -57,6 +57,10 @@ def main() -> None:
     except LocalProblem as problem:
         console.print_failure(CommandFailed(problem.problem, problem.remedy), as_json=as_json)
         sys.exit(Exit.FAILURE)
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        console.print_failure(CommandFailed(f"{error.strerror or error}{place}"), as_json=as_json)
+        sys.exit(Exit.FAILURE)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import asyncio
 import os
+from contextlib import suppress
 from typing import Annotated
 
 from rich.table import Table
@@ -73,9 +74,10 @@ async def _run(run: LocalRun, directory: DataDirectory, *, follow: bool, as_json
 
 def _print_lines(follower: LogFollower) -> None:
     names = installed_services()
-    for name, line in follower.new_lines():
-        console.err.print(f"[{COLOURS[names.index(name) % len(COLOURS)]}]{name:>12}[/] │ ", end="")
-        console.err.print(line, markup=False, highlight=False)
+    with suppress(OSError):  # the terminal was closed: the signal for that is on its way
+        for name, line in follower.new_lines():
+            console.err.print(f"[{COLOURS[names.index(name) % len(COLOURS)]}]{name:>12}[/] │ ", end="")
+            console.err.print(line, markup=False, highlight=False)
 
 
 def _services(only: str) -> list[str]:

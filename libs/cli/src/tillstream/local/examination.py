@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
-from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]  # it ships no types
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -132,7 +132,10 @@ async def _topics(state: StackState) -> list[Finding]:
     for service in state.apis:
         partitions = found.get(topic_of(service), 0)
         detail = f"{partitions} partitions" if partitions else "is missing"
-        remedy = "till down && till up -d (makes missing topics)"
+        again = "till down && till up -d"
+        remedy = (
+            f"TILL_PARTITIONS={partitions}; {again} (a topic keeps its number)" if partitions else f"{again} (makes it)"
+        )
         findings.append(
             Finding(f"topic {topic_of(service)}", ok=partitions == state.partitions, detail=detail, remedy=remedy)
         )

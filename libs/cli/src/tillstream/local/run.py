@@ -141,7 +141,10 @@ class LocalRun:
             )
             for part in supervisor.restarts
         }
-        self.state.write(self._data_dir)
+        try:
+            self.state.write(self._data_dir)
+        except OSError as error:  # a full disk must not keep anything from being stopped or started again
+            self._say(f"the state could not be written: {error.strerror}")
 
 
 @contextmanager

@@ -108,7 +108,7 @@ class Kafka(Part):
         )
         if made.returncode != 0:
             shutil.rmtree(self._log_dir, ignore_errors=True)
-            raise self._failure("cannot make its files", (made.stderr or made.stdout).replace("\n", " ").strip())
+            raise self._failure("cannot make its files", (made.stderr + made.stdout).splitlines())
 
     def _jvm(self, *options: str) -> list[str]:
         log_settings = files(__package__).joinpath("log4j2.properties")
@@ -116,6 +116,7 @@ class Kafka(Part):
             self._java,
             *options,
             "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
             "--enable-native-access=ALL-UNNAMED",
             f"-Dlog4j2.configurationFile={log_settings}",
             "-cp",

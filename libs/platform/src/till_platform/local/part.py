@@ -79,7 +79,8 @@ class Part(ABC):
             self.prepare()
             self.process.spawn(self.command(), self.environment(), self.data_dir)
         except OSError as error:
-            raise self._failure("cannot be started", str(error)) from error
+            self.process.kill()
+            raise self._failure("cannot be started", [str(error)]) from error
         try:
             self._await_ready()
         except BaseException:
@@ -115,8 +116,8 @@ class Part(ABC):
                 raise self._failure(f"was not ready after {self.start_patience_seconds:.0f} seconds")
             time.sleep(0.05)
 
-    def _failure(self, what: str, cause: str = "") -> LocalProblem:
-        line, remedy = find_cause([cause] if cause else self.process.log_since_start())
+    def _failure(self, what: str, said: Sequence[str] | None = None) -> LocalProblem:
+        line, remedy = find_cause(self.process.log_since_start() if said is None else said)
         return LocalProblem(f"{self.name} {what}{f': {line}' if line else ''}", f"{remedy} ({self.process.log})")
 
 

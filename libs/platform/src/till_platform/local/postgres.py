@@ -60,14 +60,14 @@ class Postgres(Part):
         return f"postgresql://{role}:{self._passwords[role]}@{HOST}:{self._ports[self.name]}/{database}"
 
     def database(self, name: str) -> str:
-        """The address of a database that belongs to the role of the same name; both are made when they are not there yet."""
-        role, password = sql.Identifier(name), sql.Literal(self._passwords[name])
-        with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
-            if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
-                admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
-            if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
-                admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(role))
+        """The address of a database that belongs to the role of the same name; both are made when they are not there yet.
+
+        Raises LocalProblem when they cannot be made, e.g. on a full disk.
+        """
+        try:
+            self._make(name)
+        except psycopg.Error as error:
+            raise self._failure(f"cannot make the database {name}", str(error).splitlines()) from error
         return self.dsn(name, name)
 
     def prepare(self) -> None:
@@ -89,6 +89,15 @@ class Postgres(Part):
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.admin_dsn, connect_timeout=2):
             return True
         return False
+
+    def _make(self, name: str) -> None:
+        role, password = sql.Identifier(name), sql.Literal(self._passwords[name])
+        with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
+            if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+            if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+                admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(role))
 
     def _create_cluster(self) -> None:
         # Made beside and renamed, so that a creation cut short is never taken for a cluster.
@@ -127,7 +136,7 @@ class Postgres(Part):
         )
         if made.returncode != 0:
             shutil.rmtree(unfinished)
-            raise self._failure("cannot make its files", made.stderr.replace("\n", " ").strip())
+            raise self._failure("cannot make its files", made.stderr.splitlines())
         cluster.replace(self._cluster)
         shutil.rmtree(unfinished)
 
