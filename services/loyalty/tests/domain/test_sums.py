@@ -1,7 +1,6 @@
 """Whatever happens to an account, in whatever order: nothing is created, nothing is lost, nothing goes below zero."""
 
 from datetime import timedelta
-from typing import Any
 
 from hypothesis import given as for_all
 from hypothesis import settings
@@ -10,78 +9,23 @@ from hypothesis import strategies as st
 from till_events.base import Event
 from till_events.codec import decode, encode, type_of
 from till_events.loyalty import (
-    PointsAccrued,
-    PointsAdjusted,
-    PointsExpired,
-    PointsRedeemed,
-    PointsRestored,
     PointsReversed,
 )
-from till_loyalty.domain.account import Account
-from till_loyalty.domain.correcting import adjust, expire
 from till_loyalty.domain.earning import accrue
 from till_loyalty.domain.lots import total
-from till_loyalty.domain.redeeming import capture, hold_points, release
 from till_loyalty.domain.returning import settle_return
 from till_loyalty.domain.spending import Spending
+from till_loyalty.projections.movements import moved
 from till_platform.domain import DomainError
 
-from .sentences import NOON, STORE, account, owned, programme, purchase, returned
-
-POLICIES = ("only_pending", "within_balance", "unlimited")
-MOMENTS = st.integers(0, 800).map(lambda hours: NOON + timedelta(hours=hours))
-AMOUNTS = st.integers(0, 400_00)
-NAMES = st.integers(0, 6).map(str)
-STEPS = st.one_of(
-    st.tuples(st.just("buy"), NAMES, AMOUNTS, MOMENTS),
-    st.tuples(st.just("return"), NAMES, AMOUNTS, MOMENTS),
-    st.tuples(st.just("return for points"), NAMES, AMOUNTS, MOMENTS),
-    st.tuples(st.just("hold"), NAMES, st.integers(1, 300), MOMENTS),
-    st.tuples(st.just("capture"), NAMES, AMOUNTS, MOMENTS),
-    st.tuples(st.just("release"), NAMES, AMOUNTS, MOMENTS),
-    st.tuples(st.just("adjust"), NAMES, st.integers(-200, 200), MOMENTS),
-    st.tuples(st.just("expire"), NAMES, AMOUNTS, MOMENTS),
-)
-
-
-def take_step(a: Account, p: Any, step: tuple[str, str, int, Any], count: int) -> None:
-    what, name, amount, at = step
-    match what:
-        case "buy":
-            accrue(a, purchase(name, amount, at=at), p)
-        case "return":
-            settle_return(a, returned(f"slip {count}", amount, of=name, at=at), p)
-        case "return for points":
-            settle_return(a, returned(f"slip {count}", amount, of=name, at=at, refunds=[("points", amount)]), p)
-        case "hold":
-            hold_points(a, p, hold_id=name, points=amount, store_id=STORE, at=at)
-        case "capture":
-            capture(a, name, at=at, purchase_id=purchase(name).purchase_id)
-        case "release":
-            release(a, name, at=at)
-        case "adjust":
-            adjust(a, p, adjustment_id=f"adjustment {name}", points=amount, reason="test", at=at)
-        case "expire":
-            expire(a, at=at)
-
-
-def moved(event: Event) -> int:
-    match event:
-        case PointsAccrued() | PointsAdjusted():
-            return event.points
-        case PointsReversed():
-            return -total(event.allocations)
-        case PointsRedeemed() | PointsExpired():
-            return -event.points
-        case PointsRestored():
-            return event.points
-    return 0
+from .sentences import NOON, account, owned, programme, purchase, returned
+from .steps import POLICIES, STEPS, Step, take_step
 
 
 @for_all(st.lists(STEPS, max_size=40), st.sampled_from(POLICIES), st.integers(0, 3))
 @settings(max_examples=300, deadline=None)
 def test_the_sum_of_the_ledger_is_what_the_lots_hold_and_nothing_is_ever_negative(
-    steps: list[tuple[str, str, int, Any]], policy: str, pending_days: int
+    steps: list[Step], policy: str, pending_days: int
 ) -> None:
     p = programme(return_policy=policy, pending_days=pending_days, validity_days=20)
     a = account().aggregate
