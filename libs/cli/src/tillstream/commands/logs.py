@@ -3,16 +3,19 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from tillstream import console
+from tillstream import completing, console
 from tillstream.exits import CommandFailed, Exit
 from tillstream.local.directory import DataDirectory
 from tillstream.local.logs import LogFollower
-from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir, log_names
+from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 
 
 def logs(
     service: Annotated[
-        str, Argument(help="A service, or kafka, postgres, valkey, catchers, supervisor.", autocompletion=log_names)
+        str,
+        Argument(
+            help="A service, or kafka, postgres, valkey, catchers, supervisor.", autocompletion=completing.log_names
+        ),
     ],
     data_dir: DataDir = DEFAULT_DATA_DIR,
     follow: Annotated[bool, Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,

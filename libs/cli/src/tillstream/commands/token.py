@@ -2,7 +2,7 @@ from typing import Annotated
 
 from typer import Option
 
-from tillstream import console
+from tillstream import completing, console
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import Issuer, Role
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
@@ -11,7 +11,11 @@ from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 def token(
     role: Annotated[Role, Option(help="What its bearer may do.")],
     store: Annotated[
-        list[str] | None, Option(help="A shop it reaches; repeat for more, leave out for all shops.")
+        list[str] | None,
+        Option(
+            help="A shop it reaches; repeat for more, leave out for all shops.",
+            autocompletion=completing.ids("order", "store"),
+        ),
     ] = None,
     subject: Annotated[str, Option(help="Who it is, as it will stand in the events.")] = "local",
     minutes: Annotated[int, Option(min=1, max=60 * 24 * 30, help="How long it is good for.")] = 60,

@@ -8,7 +8,7 @@ from typer import BadParameter, Option
 
 from till_platform.local.jars import ensure, kafka_jars
 from till_platform.local.settings import LocalSettings
-from tillstream import console
+from tillstream import completing, console
 from tillstream.local import control
 from tillstream.local.directory import DataDirectory
 from tillstream.local.logs import LogFollower
@@ -16,7 +16,7 @@ from tillstream.local.run import LocalRun, port_names
 from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
 from tillstream.local.supervisor import until_signalled
-from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir, ports_to_complete, service_names
+from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red")
 
@@ -27,11 +27,11 @@ def up(
         bool, Option("-d", "--detach", help="Go on after this terminal is closed; stop with `till down`.")
     ] = False,
     only: Annotated[
-        str, Option(help="Start these services only, e.g. order,loyalty.", autocompletion=service_names)
+        str, Option(help="Start these services only, e.g. order,loyalty.", autocompletion=completing.service_names)
     ] = "",
     port: Annotated[
         list[str] | None,
-        Option(help="A port of your own, e.g. kafka=9092.", metavar="NAME=NUMBER", autocompletion=ports_to_complete),
+        Option(help="A port of your own, e.g. kafka=9092.", metavar="NAME=NUMBER", autocompletion=completing.ports),
     ] = None,
     follow: Annotated[bool, Option(help="Show what the services write while they run here.")] = True,
     as_json: AsJson = False,

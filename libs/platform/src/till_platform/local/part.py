@@ -31,7 +31,7 @@ class Part(ABC):
     """One process of the local stack: how it is prepared and started, when it is ready, how it is stopped."""
 
     stop_signal = signal.SIGTERM
-    start_patience_seconds = 60.0
+    start_patience_seconds = 120.0
     stop_patience_seconds = 30.0
 
     def __init__(self, name: str, data_dir: Path) -> None:
