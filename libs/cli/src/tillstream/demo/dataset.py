@@ -16,13 +16,11 @@ import polars as pl
 
 ZONE = "America/New_York"
 CURRENCY = "USD"
-TILL = "1"
 FUEL = "GASOLINE"
 """Fuel is counted in thousandths of a gallon: 8,725 for 20.06 USD in 2017 is 8.725 gallons at 2.30 USD."""
 
-CHUNK = 10_000
 _FIRST_DAY = datetime(2017, 1, 1)  # noqa: DTZ001 - the data's timestamps are naive UTC
-_DISCOUNTS = {"retail_disc": "card_price", "coupon_disc": "coupon", "coupon_match_disc": "coupon_match"}
+DISCOUNTS = {"retail_disc": "card_price", "coupon_disc": "coupon", "coupon_match_disc": "coupon_match"}
 
 
 class Dataset:
@@ -36,10 +34,11 @@ class Dataset:
         rows = pl.scan_parquet(_folder() / "transactions.parquet")
         if weeks is not None:
             rows = rows.filter(pl.col("transaction_timestamp") < _FIRST_DAY + timedelta(weeks=weeks))
-        money = ["sales_value", *_DISCOUNTS]
+        money = ["sales_value", *DISCOUNTS]
         local = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(ZONE)
         told = rows.with_columns(
-            *((pl.col(name) * 100).round().cast(pl.Int64) for name in money), local.dt.replace_time_zone(None).alias("at")
+            *((pl.col(name) * 100).round().cast(pl.Int64) for name in money),
+            local.dt.replace_time_zone(None).alias("at"),
         )
         self.rows = told.sort("at", "basket_id", "product_id").collect()
         last_day = self.rows["at"].cast(pl.Date).max()
@@ -94,49 +93,24 @@ class Dataset:
             }
             yield {name: value for name, value in told.items() if value is not None}
 
-    def receipts(self) -> Iterator[list[str]]:
-        """Yield the receipts in the order of their time, as JSON documents for the order service, in chunks."""
-        fuel = pl.col("product_id").is_in(
-            _products().filter(pl.col("product_type").str.contains(FUEL))["product_id"].implode()
-        )
-        line = pl.struct(
-            pl.int_range(1, pl.len() + 1).over("basket_id").alias("line_id"),
-            pl.col("product_id").cast(pl.String),
-            pl.when(fuel).then(_thousandths("quantity")).otherwise(pl.col("quantity").cast(pl.String)).alias("quantity"),
-            pl.when(fuel).then(pl.lit("GLL")).otherwise(pl.lit("C62")).alias("unit"),
-            pl.col("sales_value").alias("paid_minor"),
-            pl.concat_list(_discount(column, kind) for column, kind in _DISCOUNTS.items())
-            .list.drop_nulls()
-            .alias("discounts"),
-        )
-        baskets = self.rows["basket_id"].unique(maintain_order=True)
-        for start in range(0, len(baskets), CHUNK):
-            rows = self.rows.filter(pl.col("basket_id").is_in(baskets[start : start + CHUNK].implode()))
-            yield self._documents(rows.with_columns(line.alias("line")))
+    def fuel(self) -> set[int]:
+        """Return the ids of the products that are fuel."""
+        return set(_products().filter(pl.col("product_type").str.contains(FUEL))["product_id"].to_list())
 
-    def _documents(self, rows: pl.DataFrame) -> list[str]:
-        total = pl.col("sales_value").sum()
-        grouped = rows.group_by("basket_id", maintain_order=True).agg(
-            pl.col("store_id", "household_id", "at").first(), total.alias("total_minor"), pl.col("line").alias("lines")
-        )
+    def told(self) -> pl.DataFrame:
+        """Return the lines with what a till would say of them: store, customer, time with offset, business day."""
         at = pl.col("at") + self.shift
-        tender = pl.struct(
-            pl.when(pl.col("basket_id") % 10 < 7).then(pl.lit("card")).otherwise(pl.lit("cash")).alias("method"),
-            pl.col("total_minor").alias("amount_minor"),
-        )
-        document = pl.struct(
+        return self.rows.select(
+            "basket_id",
             pl.col("store_id").cast(pl.String),
-            pl.lit(TILL).alias("till_id"),
-            pl.col("basket_id").cast(pl.String).alias("receipt_number"),
+            (pl.lit("hh-") + pl.col("household_id").cast(pl.String).str.zfill(4)).alias("customer_id"),
             _in_zone(at).dt.strftime("%Y-%m-%dT%H:%M:%S%:z").alias("occurred_at"),
             at.dt.strftime("%Y-%m-%d").alias("business_date"),
-            pl.lit(CURRENCY).alias("currency"),
-            pl.col("total_minor"),
-            (pl.lit("hh-") + pl.col("household_id").cast(pl.String).str.zfill(4)).alias("customer_id"),
-            pl.col("lines"),
-            pl.concat_list(tender).alias("tenders"),
+            "product_id",
+            "quantity",
+            "sales_value",
+            *DISCOUNTS,
         )
-        return grouped.select(document.struct.json_encode()).to_series().to_list()
 
 
 def customer_id(household: int) -> str:
@@ -144,19 +118,8 @@ def customer_id(household: int) -> str:
     return f"hh-{household:04d}"
 
 
-def _discount(column: str, kind: str) -> pl.Expr:
-    return pl.when(pl.col(column) != 0).then(
-        pl.struct(pl.lit(kind).alias("kind"), pl.col(column).alias("amount_minor"))
-    )
-
-
-def _thousandths(column: str) -> pl.Expr:
-    whole, rest = pl.col(column) // 1000, pl.col(column) % 1000
-    return whole.cast(pl.String) + "." + rest.cast(pl.String).str.zfill(3)
-
-
 def _in_zone(at: pl.Expr) -> pl.Expr:
-    """A wall-clock time in the stores' zone. One in the hour that spring skips is an hour later, one in the hour that comes twice the first."""
+    """Read a wall-clock time in the stores' zone: an hour later in the hour that spring skips, the first of the hour that comes twice."""
     existing = at.dt.replace_time_zone(ZONE, ambiguous="earliest", non_existent="null")
     later = (at + timedelta(hours=1)).dt.replace_time_zone(ZONE, ambiguous="earliest", non_existent="null")
     return existing.fill_null(later)

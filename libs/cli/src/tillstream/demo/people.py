@@ -15,10 +15,10 @@ _AREAS = (
     212, 301, 302, 303, 304, 305, 307, 308, 309, 312, 313, 314, 315, 316, 317, 318, 319, 320, 321, 323, 330, 334, 336, 337, 339, 347,
 )  # fmt: skip
 _NAMES = {
-    "en": (("Ann", "Ben", "Clara", "David", "Ella", "Frank", "Grace", "Henry"), ("Miller", "Baker", "Smith", "Taylor", "Cook", "Mason")),
-    "ru": (("Анна", "Борис", "Вера", "Глеб", "Дарья", "Егор", "Зоя", "Илья"), ("Иваненко", "Петренко", "Седых", "Черных", "Белых", "Коваль")),
-    "pl": (("Anna", "Bartosz", "Celina", "Dawid", "Ewa", "Łukasz", "Grażyna", "Jerzy"), ("Nowak", "Wójcik", "Mazur", "Kaczmarek", "Zając", "Król")),
-}  # fmt: skip
+    "en": ("Ann Ben Clara David Ella Frank Grace Henry", "Miller Baker Smith Taylor Cook Mason"),
+    "ru": ("Анна Борис Вера Глеб Дарья Егор Зоя Илья", "Иваненко Петренко Седых Черных Белых Коваль"),
+    "pl": ("Anna Bartosz Celina Dawid Ewa Łukasz Grażyna Jerzy", "Nowak Wójcik Mazur Kaczmarek Zając Król"),
+}
 _LOCALES = ("en", "en", "en", "ru", "pl")
 
 
@@ -44,7 +44,7 @@ class Person:
 def person(household: int, first_receipt: datetime) -> Person:
     """Return the person of a household, registered the day before the first receipt."""
     locale = _LOCALES[household % len(_LOCALES)]
-    first, last = _NAMES[locale]
+    first, last = (names.split() for names in _NAMES[locale])
     return Person(
         customer_id=customer_id(household),
         name=f"{first[household % 8]} {last[household // 8 % 6]}",
