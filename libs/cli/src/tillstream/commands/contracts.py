@@ -118,11 +118,11 @@ def _generate(home: Path) -> dict[str, str]:
 
 def _services() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """What each installed service answers over HTTP, and which topics it reaches. What is not installed keeps its contracts."""
-    from till_platform.service import openapi
-
     found = {}
     for entry in sorted(entry_points(group="tillstream.services"), key=lambda entry: entry.name):
         if find_spec(entry.module.partition(".")[0]) is not None:
+            from till_platform.service import openapi
+
             service = _load(entry)
             found[entry.name] = (openapi(service), _reach(service))
     return found
