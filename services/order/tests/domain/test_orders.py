@@ -134,7 +134,7 @@ def test_an_order_moves_along_the_workflow() -> None:
 
 
 def test_an_illegal_move_is_refused_with_the_legal_ones_named() -> None:
-    given(order()).when(move("delivery")).then_refused(IllegalMove, status="new", legal=["approval", "cancelled"])
+    given(order()).when(move("delivery")).then_refused(IllegalMove, from_status="new", legal=["approval", "cancelled"])
 
 
 def test_a_status_that_nobody_published_is_an_illegal_move() -> None:

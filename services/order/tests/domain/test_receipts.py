@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from till_events.order import Line, PurchaseRecorded, PurchaseReturned, Tender
 from till_order.domain.lines import TotalsDoNotMatch
-from till_order.domain.receipt import Back, MoreThanBought, Receipt, ReceiptConflict
+from till_order.domain.receipt import Back, MoreThanBought, Receipt, ReceiptConflict, Sale
 from till_order.domain.refund import RefundsDoNotMatch, split_refund, worth_of
 from till_order.domain.slip import Slip, SlipConflict
 from till_platform.domain import Invalid
@@ -22,7 +22,7 @@ def line(line_id: int = 1, quantity: str = "3", paid: int = 1_000, unit: str = "
     return Line(line_id=line_id, product_id=f"p-{line_id}", quantity=Decimal(quantity), paid_minor=paid, unit=unit)
 
 
-def purchase(*lines: Line, **changes: Any) -> PurchaseRecorded:
+def sale(*lines: Line, **changes: Any) -> Sale:
     lines = lines or (line(),)
     total = sum(each.paid_minor for each in lines)
     told: dict[str, Any] = {
@@ -37,12 +37,12 @@ def purchase(*lines: Line, **changes: Any) -> PurchaseRecorded:
         "tenders": (Tender("card", total),),
         "occurred_at": NOW,
     }
-    return PurchaseRecorded(**(told | changes))
+    return Sale(**(told | changes))
 
 
 def receipt(*lines: Line, **changes: Any) -> Receipt:
     printed = Receipt("receipt-b-1")
-    printed.record_purchase(purchase(*lines, **changes))
+    printed.record_sale(sale(*lines, **changes))
     printed.collect_events()
     return printed
 
@@ -64,27 +64,27 @@ def back(line_id: int = 1, quantity: str = "1") -> Back:
 
 
 def test_a_receipt_is_recorded_as_the_till_printed_it() -> None:
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(purchase())).then(
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale())).then(
         happened(PurchaseRecorded, purchase_id="b-1", total_minor=1_000, occurred_at=NOW)
     )
 
 
 def test_the_same_receipt_again_changes_nothing() -> None:
-    given(receipt()).when(lambda r: r.record_purchase(purchase())).then_nothing()
+    given(receipt()).when(lambda r: r.record_sale(sale())).then_nothing()
 
 
 def test_a_till_that_was_offline_tells_the_same_receipt() -> None:
-    given(receipt()).when(lambda r: r.record_purchase(purchase(offline=True))).then_nothing()
+    given(receipt()).when(lambda r: r.record_sale(sale(offline=True))).then_nothing()
 
 
 def test_a_card_whose_owner_became_known_in_between_tells_the_same_receipt() -> None:
-    again = purchase(card_number="2000000000015", customer_id="c-1")
-    given(receipt(card_number="2000000000015")).when(lambda r: r.record_purchase(again)).then_nothing()
+    again = sale(card_number="2000000000015", customer_id="c-1")
+    given(receipt(card_number="2000000000015")).when(lambda r: r.record_sale(again)).then_nothing()
 
 
 def test_another_receipt_of_the_same_number_is_a_conflict_that_names_what_differs() -> None:
-    other = purchase(line(paid=999), customer_id="c-9")
-    given(receipt()).when(lambda r: r.record_purchase(other)).then_refused(
+    other = sale(line(paid=999), customer_id="c-9")
+    given(receipt()).when(lambda r: r.record_sale(other)).then_refused(
         ReceiptConflict, purchase_id="b-1", differs=["total_minor", "lines", "tenders", "customer_id"]
     )
 
@@ -93,30 +93,46 @@ def test_another_receipt_of_the_same_number_is_a_conflict_that_names_what_differ
     "changes", [{"total_minor": 999}, {"tenders": (Tender("card", 999),)}, {"tenders": ()}, {"total_minor": 0}]
 )
 def test_lines_tenders_and_total_come_to_the_same_sum(changes: dict[str, Any]) -> None:
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(purchase(**changes))).then_refused(
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(**changes))).then_refused(
         TotalsDoNotMatch, lines_minor=1_000
     )
 
 
 def test_lines_without_quantity_or_value_and_fuel_by_the_drop_are_kept_as_they_are() -> None:
     odd = (line(1, "0", 50), line(2, "1", 0), line(3, "89638", 21_199, "GLL"), line(4, "0", 0))
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(purchase(*odd))).then(
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(*odd))).then(
         happened(PurchaseRecorded, lines=odd, total_minor=21_249)
     )
 
 
 def test_a_coupon_corrected_on_the_receipt_may_be_below_zero_but_not_the_whole_receipt() -> None:
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(purchase(line(1), line(2, "0", -100)))).then(
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(line(1), line(2, "0", -100)))).then(
         happened(PurchaseRecorded, total_minor=900)
     )
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(purchase(line(paid=-1)))).then_refused(
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(line(paid=-1)))).then_refused(
         Invalid, field="total_minor"
     )
 
 
 def test_a_receipt_without_lines_is_refused() -> None:
-    empty = purchase(lines=(), total_minor=0, tenders=())
-    given(Receipt("receipt-b-1")).when(lambda r: r.record_purchase(empty)).then_refused(Invalid, field="lines")
+    empty = sale(lines=(), total_minor=0, tenders=())
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(empty)).then_refused(Invalid, field="lines")
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (line(quantity="NaN"), "lines[0].quantity"),
+        (line(quantity="-1"), "lines[0].quantity"),
+        (line(quantity="1e500"), "lines[0].quantity"),
+        (line(quantity="0e-20"), "lines[0].quantity"),
+        (line(line_id=2**40), "lines[0].line_id"),
+        (line(unit=""), "lines[0].unit"),
+        (Line(line_id=1, product_id="p" * 65, quantity=Decimal(1), paid_minor=0), "lines[0].product_id"),
+    ],
+)
+def test_what_no_till_prints_is_refused_by_name(line: Line, field: str) -> None:
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(line))).then_refused(Invalid, field=field)
 
 
 def test_what_was_paid_goes_back_not_the_list_price() -> None:

@@ -15,8 +15,10 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=PRINTABLE)]
 ShortText = Annotated[str, Field(max_length=200, pattern=PRINTABLE)]
-Amount = Annotated[int, Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="Minor units, e.g. cents")]
-Due = Annotated[int, Field(ge=0, le=LARGEST_AMOUNT, description="Minor units, e.g. cents, not below zero")]
+Amount = Annotated[
+    int, Field(strict=True, ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="Minor units, e.g. cents")
+]
+Due = Annotated[int, Field(strict=True, ge=0, le=LARGEST_AMOUNT, description="Minor units, e.g. cents, not below zero")]
 Quantity = Annotated[Decimal, Field(ge=0, le=10**12, max_digits=18, decimal_places=6)]
 
 
@@ -48,7 +50,7 @@ class DiscountBody(Body):
 class LineBody(Body):
     """A product and what is paid for it, net of `discounts`. `unit` is a UN/ECE Recommendation 20 code."""
 
-    line_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    line_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
     product_id: Id
     quantity: Quantity
     paid_minor: Amount
@@ -87,7 +89,7 @@ class PaymentBody(Body):
 
     payment_id: Id
     method: Id
-    amount_minor: Annotated[int, Field(gt=0, le=LARGEST_AMOUNT)]
+    amount_minor: Annotated[int, Field(strict=True, gt=0, le=LARGEST_AMOUNT)]
 
     def payment(self) -> Payment:
         return Payment(payment_id=self.payment_id, method=self.method, amount_minor=self.amount_minor)
@@ -98,7 +100,7 @@ class RefundBody(Body):
 
     refund_id: Id
     method: Id
-    amount_minor: Annotated[int, Field(gt=0, le=LARGEST_AMOUNT)]
+    amount_minor: Annotated[int, Field(strict=True, gt=0, le=LARGEST_AMOUNT)]
 
     def payment(self) -> Payment:
         return Payment(payment_id=self.refund_id, method=self.method, amount_minor=self.amount_minor)

@@ -57,7 +57,7 @@ class SlipBody(Body):
 class BackBody(Body):
     """How much of a line comes back, in its unit; a line that was sold without a quantity comes back whole, with quantity 0."""
 
-    line_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    line_id: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
     quantity: Quantity
     reason: Id = "other"
 

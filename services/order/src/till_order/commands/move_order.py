@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from till_order.commands.open_store import load_store
-from till_order.domain.fulfilment import purchase_id_of, purchase_of, slip_of
+from till_order.domain.fulfilment import purchase_id_of, sale_of, slip_of
 from till_order.domain.order import Move, Order
 from till_order.domain.receipt import Back, Receipt
 from till_order.domain.slip import ReturnSlip
@@ -41,9 +41,9 @@ async def move_order(command: MoveOrder, log: Log, now: datetime) -> Order:
 
 
 async def _sold(order: Order, log: Log, now: datetime) -> list[Aggregate]:
-    purchase = purchase_of(order, await load_store(log, order.placed.store_id), now)
-    receipt = await log.find(Receipt, purchase.purchase_id)
-    receipt.record_purchase(purchase)
+    sale = sale_of(order, await load_store(log, order.placed.store_id), now)
+    receipt = await log.find(Receipt, sale.purchase_id)
+    receipt.record_sale(sale)
     return [receipt]
 
 

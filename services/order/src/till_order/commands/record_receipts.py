@@ -7,10 +7,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from till_events.ids import CardNumber, CustomerId, StoreId, purchase_id
-from till_events.order import Line, PurchaseRecorded, Tender
+from till_events.order import Line, Tender
 from till_order.commands.open_store import KnownStores, load_store
 from till_order.commands.told import Id, Moment
-from till_order.domain.receipt import Receipt
+from till_order.domain.receipt import Receipt, Sale
 from till_order.domain.store import Store
 from till_platform.domain import DomainError, Invalid
 from till_platform.eventstore.log import Log
@@ -52,9 +52,9 @@ class Outcome(Struct, frozen=True):
 async def record_receipt(command: RecordReceipt, log: Log, owners: CardOwners, now: datetime) -> Receipt:
     """Record a receipt, once. Raises `UnknownStore`, `TotalsDoNotMatch`, `ReceiptConflict` or `Invalid`."""
     (owner,) = await _owners([command], owners)
-    purchase = _purchase(command, await load_store(log, command.store_id), owner, now)
-    receipt = await log.find(Receipt, purchase.purchase_id)
-    receipt.record_purchase(purchase)
+    sale = _sale(command, await load_store(log, command.store_id), owner, now)
+    receipt = await log.find(Receipt, sale.purchase_id)
+    receipt.record_sale(sale)
     if receipt.pending:
         await log.save(receipt)
     return receipt
@@ -78,37 +78,37 @@ async def record_receipts(
     recorded = {**drafts, **(await log.load_many(Receipt, known) if known else {})}
     new = drafts.keys() - set(known)
     outcomes = []
-    for purchase in told:
-        if isinstance(purchase, DomainError):
-            outcomes.append(Outcome(refusal=purchase))
+    for sale in told:
+        if isinstance(sale, DomainError):
+            outcomes.append(Outcome(refusal=sale))
             continue
-        outcomes.append(_compared(recorded[purchase.purchase_id], purchase, first=purchase.purchase_id in new))
-        new.discard(purchase.purchase_id)  # told twice in one list: the second time it is a repeat
+        outcomes.append(_compared(recorded[sale.purchase_id], sale, first=sale.purchase_id in new))
+        new.discard(sale.purchase_id)  # told twice in one list: the second time it is a repeat
     return outcomes
 
 
 def _draft(
     command: RecordReceipt, stores: KnownStores, owner: str | None, now: datetime, drafts: dict[str, Receipt]
-) -> PurchaseRecorded | DomainError:
+) -> Sale | DomainError:
     try:
-        purchase = _purchase(command, stores.get(command.store_id), owner, now)
-        if purchase.purchase_id not in drafts:
-            receipt = Receipt(Receipt.stream(purchase.purchase_id))
-            receipt.record_purchase(purchase)
-            drafts[purchase.purchase_id] = receipt
+        sale = _sale(command, stores.get(command.store_id), owner, now)
+        if sale.purchase_id not in drafts:
+            receipt = Receipt(Receipt.stream(sale.purchase_id))
+            receipt.record_sale(sale)
+            drafts[sale.purchase_id] = receipt
     except DomainError as refusal:
         return refusal
-    return purchase
+    return sale
 
 
-def _compared(recorded: Receipt, purchase: PurchaseRecorded, *, first: bool) -> Outcome:
+def _compared(recorded: Receipt, sale: Sale, *, first: bool) -> Outcome:
     if first:
-        return Outcome(purchase.purchase_id)
+        return Outcome(sale.purchase_id)
     try:
-        recorded.check_same(purchase)
+        recorded.check_same(sale)
     except DomainError as refusal:
-        return Outcome(purchase.purchase_id, refusal=refusal)
-    return Outcome(purchase.purchase_id, repeated=True)
+        return Outcome(sale.purchase_id, refusal=refusal)
+    return Outcome(sale.purchase_id, repeated=True)
 
 
 async def _owners(commands: Sequence[RecordReceipt], owners: CardOwners) -> list[str | None]:
@@ -122,11 +122,11 @@ async def _owners(commands: Sequence[RecordReceipt], owners: CardOwners) -> list
     return [command.customer_id or known.get((command.card_number or "", command.occurred_at)) for command in commands]
 
 
-def _purchase(command: RecordReceipt, store: Store, customer_id: str | None, now: datetime) -> PurchaseRecorded:
+def _sale(command: RecordReceipt, store: Store, customer_id: str | None, now: datetime) -> Sale:
     day = store.day_of(command.occurred_at, command.business_date, now)
     if command.currency is not None and command.currency != store.currency:
         raise Invalid(f"store {store.identity} takes {store.currency}, not {command.currency}", field="currency")
-    return PurchaseRecorded(
+    return Sale(
         purchase_id=purchase_id(command.store_id, command.till_id, command.receipt_number, day),
         store_id=StoreId(command.store_id),
         till_id=command.till_id,

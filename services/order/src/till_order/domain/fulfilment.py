@@ -4,8 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from till_events.ids import ProductId, PurchaseId, purchase_id, return_id
-from till_events.order import Line, PurchaseRecorded
+from till_events.order import Line
 from till_order.domain.order import Order
+from till_order.domain.receipt import Sale
 from till_order.domain.slip import Slip
 from till_order.domain.store import Store
 
@@ -15,11 +16,11 @@ DELIVERY = ProductId("delivery")
 """Stands for the product on the line by which a delivery was paid."""
 
 
-def purchase_of(order: Order, store: Store, now: datetime) -> PurchaseRecorded:
-    """Return the purchase that an order has come to. What the delivery cost is a line of its own, so that lines and tenders agree."""
+def sale_of(order: Order, store: Store, now: datetime) -> Sale:
+    """Return the sale that an order has come to. What the delivery cost is a line of its own, so that lines and tenders agree."""
     day = store.business_date(now)
     placed = order.placed
-    return PurchaseRecorded(
+    return Sale(
         purchase_id=purchase_id(placed.store_id, TILL, placed.number, day),
         store_id=placed.store_id,
         till_id=TILL,

@@ -92,8 +92,8 @@ class Order(Aggregate):
 
     @property
     def due_minor(self) -> int:
-        """What is still to be paid."""
-        return self.total_minor - self.money.paid_minor
+        """What is still to be paid: nothing once the order is completed, cancelled or returned."""
+        return self.total_minor - self.money.paid_minor if self.phase in OPEN_PHASES else 0
 
     def place(self, placement: Placement, workflow: Workflow, now: datetime) -> None:
         """Place the order. The store's own id for it told again, with the same content, changes nothing; else raises `OrderConflict`."""
@@ -312,6 +312,6 @@ class Order(Aggregate):
         if to_status not in legal:
             hint = "; what was completed is not cancelled but returned" if self.phase == "completed" else ""
             raise IllegalMove(
-                f"an order that is {self.status} cannot become {to_status}{hint}", status=self.status, legal=legal
+                f"an order that is {self.status} cannot become {to_status}{hint}", from_status=self.status, legal=legal
             )
         return edition.phase_of(to_status)

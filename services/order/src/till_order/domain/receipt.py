@@ -1,11 +1,13 @@
 """A purchase and everything that came back of it."""
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
+from till_events.ids import CardNumber, CustomerId, OrderId, PurchaseId, StoreId
 from till_events.order import Line, PurchaseRecorded, PurchaseReturned, ReturnedLine, Tender
 from till_order.domain.lines import check_lines, check_quantity, check_tenders, check_totals
 from till_order.domain.refund import check_refunds, split_refund, worth_of
@@ -46,6 +48,27 @@ class Returnable(Struct, frozen=True, kw_only=True):
     refund_minor: int
 
 
+class Sale(Struct, frozen=True, kw_only=True):
+    """What somebody bought and paid, as it is told. `purchase_id` follows from store, till, number and business day."""
+
+    purchase_id: PurchaseId
+    store_id: StoreId
+    till_id: str
+    receipt_number: str
+    business_date: date
+    currency: str
+    total_minor: int
+    lines: tuple[Line, ...]
+    tenders: tuple[Tender, ...]
+    occurred_at: datetime
+    channel: str = "store"
+    customer_id: CustomerId | None = None
+    card_number: CardNumber | None = None
+    order_id: OrderId | None = None
+    operator_id: str | None = None
+    offline: bool = False
+
+
 class Receipt(Aggregate):
     """One purchase, known by what is printed on it (store, till, number, business day), and its returns."""
 
@@ -57,29 +80,29 @@ class Receipt(Aggregate):
         self.returns: dict[str, PurchaseReturned] = {}
         self._back: dict[int, tuple[Decimal, int]] = {}
 
-    def record_purchase(self, purchase: PurchaseRecorded) -> None:
+    def record_sale(self, sale: Sale) -> None:
         """Take what a till printed. The same receipt again changes nothing; a different one raises `ReceiptConflict`."""
         if self.exists:
-            self.check_same(purchase)
+            self.check_same(sale)
             return
-        check_lines(purchase.lines)
-        check_tenders(purchase.tenders)
-        check_totals(purchase.total_minor, purchase.lines, purchase.tenders)
-        if purchase.total_minor < 0:
+        check_lines(sale.lines)
+        check_tenders(sale.tenders)
+        check_totals(sale.total_minor, sale.lines, sale.tenders)
+        if sale.total_minor < 0:
             raise Invalid("a receipt of less than nothing is a return", field="total_minor")
-        self.record(purchase)
+        self.record(PurchaseRecorded(**asdict(sale)))
 
-    def check_same(self, purchase: PurchaseRecorded) -> None:
-        """Raise `ReceiptConflict` unless `purchase` says what is recorded, naming the fields in which it differs.
+    def check_same(self, sale: Sale) -> None:
+        """Raise `ReceiptConflict` unless `sale` says what is recorded, naming the fields in which it differs.
 
         Who the card belonged to may have become known between two tellings, so a customer counts only where the till named one.
         """
-        ignored = _NOT_CONTENT if purchase.customer_id and not purchase.card_number else _NOT_CONTENT | {"customer_id"}
-        differs = _differences(self.purchase, purchase, ignored)
+        ignored = _NOT_CONTENT if sale.customer_id and not sale.card_number else _NOT_CONTENT | {"customer_id"}
+        differs = _differences(self.purchase, sale, ignored)
         if differs:
             raise ReceiptConflict(
-                f"receipt {purchase.receipt_number} of till {purchase.till_id} in store {purchase.store_id} on "
-                f"{purchase.business_date} is recorded with another {', '.join(differs)}",
+                f"receipt {sale.receipt_number} of till {sale.till_id} in store {sale.store_id} on "
+                f"{sale.business_date} is recorded with another {', '.join(differs)}",
                 purchase_id=self.identity,
                 differs=differs,
             )
@@ -208,9 +231,9 @@ def _each_once(backs: Sequence[Back]) -> Sequence[Back]:
     return backs
 
 
-def _differences(recorded: Any, told: Any, ignored: frozenset[str]) -> list[str]:
+def _differences(recorded: PurchaseRecorded, told: Sale, ignored: frozenset[str]) -> list[str]:
     return [
         field
-        for field in recorded.__struct_fields__
+        for field in told.__struct_fields__
         if field not in ignored and getattr(recorded, field) != getattr(told, field)
     ]
