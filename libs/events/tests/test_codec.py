@@ -100,7 +100,7 @@ STORE_OPENED = type_of(StoreOpened)
 
 
 @pytest.mark.parametrize("type_name", EVENTS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_what_was_recorded_is_read_back_as_it_happened_and_is_what_the_schema_says(type_name, data):
     event = data.draw(EVENTS[type_name])
