@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from joserfc import jwt
@@ -24,9 +24,9 @@ _ALGORITHMS: frozenset[str] = frozenset({"ES256", "EdDSA", "RS256"})
 _HEADERS: frozenset[str] = frozenset({"alg", "kid", "typ"})
 # An issuer's opaque id; `@` only as machine accounts have it. An e-mail address would end up as the actor of every event.
 _SUBJECT = re.compile(r"[A-Za-z0-9._|:~/+=-]{1,128}(@clients)?")
-_LEEWAY = timedelta(seconds=30)
+_LEEWAY = 30
 _LONGEST_TOKEN = 16 * 1024
-_TRUSTED_FOR = timedelta(seconds=60)
+_TRUSTED_FOR = 60
 _REMEMBERED = 4096
 
 
@@ -82,14 +82,14 @@ class Tokens:
         self._clock = clock or SystemClock()
         self._claims = jwt.JWTClaimsRegistry(
             now=lambda: int(self._clock.now().timestamp()),
-            leeway=int(_LEEWAY.total_seconds()),
+            leeway=_LEEWAY,
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": audience},
             sub={"essential": True},
             exp={"essential": True},
             iat={"essential": True},
         )
-        self._known: dict[str, tuple[Who, datetime]] = {}
+        self._known: dict[str, tuple[Who, float]] = {}
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock | None = None) -> "Tokens":
@@ -101,7 +101,7 @@ class Tokens:
 
     async def who(self, token: str) -> Who:
         """Return who the token speaks for; raise `Unauthenticated`, or `KeysUnavailable` when nobody can tell."""
-        now = self._clock.now()
+        now = self._clock.now().timestamp()
         known = self._known.get(token)
         if known and now < known[1]:
             return known[0]
@@ -109,10 +109,7 @@ class Tokens:
         who = _who(claims)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[token] = (
-            who,
-            min(now + _TRUSTED_FOR, datetime.fromtimestamp(claims["exp"], tz=now.tzinfo) + _LEEWAY),
-        )
+        self._known[token] = (who, min(now + _TRUSTED_FOR, claims["exp"] + _LEEWAY))
         return who
 
     async def _verified(self, token: str) -> dict[str, Any]:
@@ -124,6 +121,7 @@ class Tokens:
             except InvalidKeyIdError:
                 decoded = _decoded(token, await self._keys.refreshed())
             self._claims.validate(decoded.claims)
+            datetime.fromtimestamp(decoded.claims["exp"], tz=UTC)
         except JoseError as error:
             raise Unauthenticated(_REASONS.get(error.error, "the token is not one of our issuer's")) from None
         except (ValueError, TypeError, RecursionError, OverflowError):

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from till_events.topics import topic_of
 
@@ -19,21 +18,6 @@ _LOCAL_CURSOR_SECRET = "local"  # noqa: S105 - signs cursors on a developer's ma
 
 class SettingsError(Exception):
     """The process cannot start as it is configured. The message is one line per variable: which one, and what is wrong with it."""
-
-
-class FromFiles(EnvSettingsSource):
-    """Reads `TILL_PG_FILE` where `TILL_PG` would be: secrets are mounted as files, not put into the environment."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the signature is pydantic's
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if path is None:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
-            raise SettingsError(
-                f"{PREFIX}{field_name.upper()}_FILE: {path} cannot be read: {error.strerror}"
-            ) from error
 
 
 class Settings(BaseSettings):
@@ -85,17 +69,6 @@ class Settings(BaseSettings):
     sms_url: str | None = None
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FromFiles(settings_cls)
-
-    @classmethod
     def read(cls, **given: Any) -> Self:
         """Return the settings of this process; raise `SettingsError` naming every variable that is missing or wrong."""
         try:
@@ -105,9 +78,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _local_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Secrets are mounted as files: `TILL_PG_FILE` is read where `TILL_PG` is not set."""
+        files = {name: os.environ.get(f"{_variable(name)}_FILE") for name in cls.model_fields if name not in given}
+        given = {**given, **{name: _content(name, path) for name, path in files.items() if path}}
         if given.get("environment") == "local":
-            return {"cursor_secret": _LOCAL_CURSOR_SECRET, **given}
+            given.setdefault("cursor_secret", _LOCAL_CURSOR_SECRET)
         return given
 
     @model_validator(mode="after")
@@ -150,6 +126,13 @@ class Settings(BaseSettings):
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.masked().items())})"
 
     __str__ = __repr__
+
+
+def _content(field: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{_variable(field)}_FILE: {path} cannot be read: {error.strerror}") from None
 
 
 def _variable(field: str) -> str:

@@ -1,6 +1,7 @@
 """What every request gets before its route is looked for: a thread to pull (correlation and trace), a caller, a limit, a measurement."""
 
 import re
+from dataclasses import replace
 from time import perf_counter
 
 import structlog
@@ -17,7 +18,8 @@ from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import current_traceparent, span, valid_traceparent
 
 _log = structlog.get_logger(__name__)
-_CORRELATION = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+# Only a UUID is taken over from the caller: a free text would sooner or later be somebody's card number.
+_CORRELATION = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Origin:
@@ -34,46 +36,47 @@ class Origin:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        tokens: Tokens | None = scope["app"].state.tokens
-        who = await identify(headers.get(b"authorization"), tokens)
-        scope[SCOPE_KEY] = who
         given = headers.get(b"x-correlation-id", b"")
-        correlation_id = given.decode() if _CORRELATION.fullmatch(given) else new_id()
-        answer = _Answer(send, correlation_id)
+        parent = valid_traceparent(headers.get(b"traceparent"))
+        answer = _Answer(send, given.decode() if _CORRELATION.fullmatch(given) else new_id())
         started = perf_counter()
-        with span("http.request", parent=valid_traceparent(headers.get(b"traceparent")), kind="server") as current:
-            origin = Context(
-                correlation_id=correlation_id,
-                actor=who.actor if isinstance(who, Who) else None,
-                traceparent=current_traceparent(),
-            )
+        with span("http.request", parent=parent, kind="server") as current:
+            origin = Context(correlation_id=answer.correlation_id, traceparent=current_traceparent() or parent)
             try:
+                await self._handle(scope, receive, answer, origin, headers.get(b"authorization"))
+            except Exception as error:
                 with context.within(origin):
-                    await self._answer(scope, limited(scope, receive), answer)
+                    await _failed(scope, receive, answer, error)
+                raise
             finally:
                 method, route = scope["method"], route_of(scope)
                 current.name(f"{method} {route}")
                 current.note(method=method, route=route, status=answer.status)
                 metrics.http_request(method, route, answer.status, perf_counter() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        try:
-            await self.app(scope, receive, answer)
-        except Exception as error:
-            _log.error("request failed", method=scope["method"], route=route_of(scope), exc_info=error)
-            if not answer.started:
-                await internal()(scope, receive, answer)
-            raise
+    async def _handle(
+        self, scope: Scope, receive: Receive, send: Send, origin: Context, authorization: bytes | None
+    ) -> None:
+        tokens: Tokens | None = scope["app"].state.tokens
+        scope[SCOPE_KEY] = who = await identify(authorization, tokens)
+        with context.within(replace(origin, actor=who.actor) if isinstance(who, Who) else origin):
+            await self.app(scope, limited(scope, receive), send)
+
+
+async def _failed(scope: Scope, receive: Receive, answer: "_Answer", error: Exception) -> None:
+    _log.error("request failed", method=scope["method"], route=route_of(scope), exc_info=error)
+    if not answer.started:
+        await internal()(scope, receive, answer)
 
 
 class _Answer:
     """Passes the answer on, with what every answer carries."""
 
-    __slots__ = ("_correlation_id", "_send", "started", "status")
+    __slots__ = ("_send", "correlation_id", "started", "status")
 
     def __init__(self, send: Send, correlation_id: str) -> None:
         self._send = send
-        self._correlation_id = correlation_id.encode()
+        self.correlation_id = correlation_id
         self.status = 500
         self.started = False
 
@@ -82,7 +85,7 @@ class _Answer:
             self.status = message["status"]
             self.started = True
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
-            headers.append((b"x-correlation-id", self._correlation_id))
+            headers.append((b"x-correlation-id", self.correlation_id.encode()))
             if position := context.recorded_position():
                 headers.append((b"x-event-position", str(position).encode()))
             message = {**message, "headers": headers}

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from till_platform.domain import DomainError, Invalid
+from till_platform.http.problems import internal
 
 T = TypeVar("T")
 MEDIA_TYPE = "application/x-ndjson"
@@ -112,11 +113,18 @@ class _Answers(Response):
             writer = asyncio.create_task(self._write(spool))
             try:
                 async for data in self._written(spool):
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                    await send(_part(data))
                 await writer
+            except ClientDisconnect:
+                return
+            except Exception:
+                # The status was sent long ago. So the last line says it, and the answer breaks off: nobody shall take it for whole.
+                await send(_part(b'{"problem":' + bytes(internal().body) + b"}\n"))
+                raise
             finally:
                 writer.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await asyncio.wait([writer])
+        await send(_part(b"", more=False))
 
     async def _write(self, spool: "SpooledTemporaryFile[bytes]") -> None:
         encoder = msgspec.json.Encoder(enc_hook=_plain)
@@ -147,6 +155,10 @@ class _Answers(Response):
                     taken = 0
                 self._more.clear()
                 await self._more.wait()
+
+
+def _part(data: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Every refusal as an RFC 9457 problem: one stable `type` per rule, one table from kinds of refusals to HTTP status codes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -117,7 +117,7 @@ async def _keys_unavailable(_: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(entry["loc"]), "reason": str(entry["msg"])} for entry in error.errors()]
+    errors = [{"field": _field(entry), "reason": str(entry["msg"])} for entry in error.errors()]
     return problem(422, "invalid", "the request does not have the shape it must have", {"errors": errors})
 
 
@@ -137,7 +137,7 @@ def route_of(scope: Mapping[str, Any]) -> str:
     return str(getattr(scope.get("route"), "path", "none"))
 
 
-def _field(location: Iterable[Any]) -> str:
+def _field(entry: Mapping[str, Any]) -> str:
     """Name a field as its caller knows it: `lines.0.quantity`; parameters and headers by their own name."""
-    parts = [str(part) for part in location]
-    return ".".join(parts[1:]) if len(parts) > 1 else "".join(parts)
+    where, *path = [str(part) for part in entry["loc"]]
+    return where if not path or entry["type"] == "json_invalid" else ".".join(path)

@@ -1,5 +1,6 @@
 """What may leave a process in logs and traces: a list of keys that hold no personal data. Whatever is not on it is hidden."""
 
+import re
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from till_platform.domain import DomainError
 
 HIDDEN = "[hidden]"
-_LONGEST = 500
-_FRAMES = 12
+_LONGEST = 1000
+_FRAMES = 8
+_SOURCES = re.compile(r".*/(src|site-packages|lib/python3\.\d+)/")
 
 # Ids are surrogates: a customer's id says nothing without the customer service. Phone numbers, e-mail addresses, names, card numbers,
 # texts and anything a person typed never get onto this list.
@@ -44,11 +46,10 @@ def shown(value: Any) -> str | int | float | bool:
 def described(error: BaseException) -> dict[str, Any]:
     """Say what went wrong and where, without what somebody typed: an exception's message often quotes it."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = (f"{_SOURCES.sub('', frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
     facts: dict[str, Any] = {
         "error": type(error).__name__,
-        "where": " > ".join(
-            f"{frame.filename.rpartition('/src/')[2] or frame.filename}:{frame.lineno} {frame.name}" for frame in frames
-        ),
+        "where": " > ".join(places),
     }
     if message := _message(error):
         facts["failure"] = message
@@ -69,7 +70,10 @@ def _message(error: BaseException) -> str:
         return str(shown(str(error)))
     sqlstate = getattr(error, "sqlstate", None)
     diagnosis = getattr(error, "diag", None)
-    # Classes 22 and 23 quote the value that was refused.
-    if diagnosis is not None and (sqlstate is None or not sqlstate.startswith(("22", "23"))):
-        return str(shown(diagnosis.message_primary or str(error)))
-    return ""
+    if diagnosis is None:
+        return ""
+    # The database's classes 22 and 23 quote the value that was refused; so does the driver, unless it is about the connection.
+    if sqlstate and not sqlstate.startswith(("22", "23")):
+        return str(shown(diagnosis.message_primary or ""))
+    about_the_connection = any(kind.__name__ in {"OperationalError", "InterfaceError"} for kind in type(error).__mro__)
+    return str(shown(str(error))) if about_the_connection and not sqlstate else ""
