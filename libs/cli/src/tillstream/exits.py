@@ -19,7 +19,7 @@ class Exit(IntEnum):
     """Nothing runs from this data directory, or a service did not answer in time."""
     CONTRACT_BREACH = 8
     INTERRUPTED = 130
-    """Ended by Ctrl-C; everything was stopped in order."""
+    """Ended by Ctrl-C before it was done; what was started is stopped. `till up`, once it is ready, ends well by Ctrl-C."""
 
 
 class CommandFailed(Exception):

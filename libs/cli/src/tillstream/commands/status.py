@@ -74,9 +74,8 @@ def _print(report: dict[str, Any]) -> None:
     console.out.print(f"{report['phase']}", style="green" if report["phase"] == "ready" else "yellow", highlight=False)
     if report["problem"]:
         console.say(report["problem"])
-        console.hint(report["remedy"])
     if report["phase"] != "ready":
-        console.hint("till up -d")
+        console.hint(report["remedy"] or "till up -d")
         return
     table = Table("part", "address", "health", "pid", "restarts", "lag", box=None)
     parts = [("kafka", "bootstrap"), ("valkey", "url"), ("catchers", "smtp")]

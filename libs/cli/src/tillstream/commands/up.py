@@ -5,10 +5,12 @@ from typing import Annotated
 
 from rich.table import Table
 from typer import BadParameter, Option
+from typer import Exit as Leave
 
 from till_platform.local.jars import ensure, kafka_jars
 from till_platform.local.settings import LocalSettings
 from tillstream import completing, console
+from tillstream.exits import Exit
 from tillstream.local import control
 from tillstream.local.directory import DataDirectory
 from tillstream.local.logs import LogFollower
@@ -52,6 +54,8 @@ def up(
         return
     run = LocalRun(directory, only=names, ports=ports, environment=os.environ, say=console.say)
     asyncio.run(until_signalled(_run(run, directory, follow=follow, as_json=as_json)))
+    if not run.came_up:
+        raise Leave(Exit.INTERRUPTED)
 
 
 async def _run(run: LocalRun, directory: DataDirectory, *, follow: bool, as_json: bool) -> None:

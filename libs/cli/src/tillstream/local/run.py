@@ -70,6 +70,7 @@ class LocalRun:
             changed=self._write_state,
             before_last=self._prepare_services,
         )
+        self.came_up = False
         me = psutil.Process(os.getpid())
         self.state = StackState(
             data_dir=self._stack.data_dir,
@@ -111,6 +112,7 @@ class LocalRun:
     def _environment_of(self, service: str) -> Mapping[str, str]:
         state = self.state
         return {
+            "TILL_LOG_FORMAT": "console",  # read by people here, by programs elsewhere
             **self._environment,
             "TILL_PARTITIONS": str(state.partitions),
             "TILL_ENVIRONMENT": "local",
@@ -126,6 +128,7 @@ class LocalRun:
 
     def _enter(self, phase: Phase, problem: LocalProblem | None = None) -> None:
         self.state.phase = phase
+        self.came_up |= phase == "ready"
         self.state.problem, self.state.remedy = (problem.problem, problem.remedy) if problem else (None, None)
         self._write_state()
 
