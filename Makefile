@@ -43,7 +43,7 @@ contracts: setup ## Write contracts/ anew from the events and the APIs
 bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory per process
 	@$(BIN)/python bench/year.py
 
-lock: setup ## Choose versions anew and write requirements.lock (versions and hashes, no addresses)
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+lock: setup ## Write requirements.lock (versions and hashes, no addresses); UPGRADE=1 chooses newer versions
+	@$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 		--custom-compile-command "make lock" pyproject.toml $(MEMBERS) --group dev \
 		--no-emit-package tillstream --no-emit-package tillstream-events --no-emit-package tillstream-platform -o requirements.lock

@@ -20,7 +20,7 @@ from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
 from tillstream.main import app
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 HERE = Path(__file__).parent
 till = CliRunner()
 
@@ -40,7 +40,7 @@ class Supervisor:
         return self._process.pid
 
     def await_ready(self) -> StackState:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not (state := StackState.read(self._stack.directory)).running or state.supervisor_pid != self.pid:
             assert self._process.poll() is None, self._output.read_text()
             assert time.monotonic() < deadline, self._output.read_text()
@@ -51,7 +51,7 @@ class Supervisor:
         """Sent the signal, if one is given, and waited for; its exit code and what it said."""
         if number is not None:
             self._process.send_signal(number)
-        return self._process.wait(90), self._output.read_text()
+        return self._process.wait(180), self._output.read_text()
 
 
 class Stack:

@@ -11,7 +11,7 @@ from redis import Redis
 
 from till_platform.local import LocalProblem, LocalStack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
