@@ -65,22 +65,7 @@ class ReceiptBody(Body):
     offline: bool = False
 
     def to_command(self) -> RecordReceipt:
-        return RecordReceipt(
-            store_id=self.store_id,
-            till_id=self.till_id,
-            receipt_number=self.receipt_number,
-            occurred_at=self.occurred_at,
-            total_minor=self.total_minor,
-            lines=tuple(line.line() for line in self.lines),
-            tenders=tuple(tender.tender() for tender in self.tenders),
-            business_date=self.business_date,
-            currency=self.currency,
-            channel=self.channel,
-            customer_id=self.customer_id,
-            card_number=self.card_number,
-            operator_id=self.operator_id,
-            offline=self.offline,
-        )
+        return msgspec.convert(self.model_dump(), RecordReceipt)
 
 
 class ReceiptAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):

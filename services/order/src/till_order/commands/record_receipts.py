@@ -7,9 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from till_events.ids import CardNumber, CustomerId, StoreId, purchase_id
-from till_events.order import Line, Tender
 from till_order.commands.open_store import KnownStores, load_store
-from till_order.commands.told import Id, Moment
+from till_order.commands.told import Id, LineTold, Moment, TenderTold
 from till_order.domain.receipt import Receipt, Sale
 from till_order.domain.store import Store
 from till_platform.domain import DomainError, Invalid
@@ -30,8 +29,8 @@ class RecordReceipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     receipt_number: Id
     occurred_at: Moment
     total_minor: int
-    lines: tuple[Line, ...]
-    tenders: tuple[Tender, ...]
+    lines: tuple[LineTold, ...]
+    tenders: tuple[TenderTold, ...]
     business_date: date | None = None
     currency: Annotated[str, Meta(max_length=3)] | None = None
     channel: Id = "store"
@@ -134,8 +133,8 @@ def _sale(command: RecordReceipt, store: Store, customer_id: str | None, now: da
         business_date=day,
         currency=store.currency,
         total_minor=command.total_minor,
-        lines=command.lines,
-        tenders=command.tenders,
+        lines=tuple([line.line() for line in command.lines]),
+        tenders=tuple([tender.tender() for tender in command.tenders]),
         channel=command.channel,
         customer_id=CustomerId(customer_id) if customer_id else None,
         card_number=CardNumber(command.card_number) if command.card_number else None,
