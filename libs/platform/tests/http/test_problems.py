@@ -19,6 +19,7 @@ def test_a_refusal_by_the_domain_keeps_its_code_sentence_and_facts(house) -> Non
         "detail": "this shelf is sold",
         "instance": answer.headers["x-correlation-id"],
         "legal": ["look"],
+        "since": "2026-11-20T12:00:00Z",
     }
 
 
@@ -50,6 +51,12 @@ def test_rubbish_is_a_problem_and_not_a_failure(house, headers, body, status) ->
     answer = house.client.post("/v1/shelves", content=body, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert not house.log.shelves
+
+
+@pytest.mark.parametrize("address", ["/v1/shelves/a%00b", "/v1/shelves?cursor=%00"])
+def test_an_address_that_no_text_can_hold_is_refused(house, headers, address) -> None:
+    answer = house.client.get(address, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
 
 
 def test_a_body_sent_in_pieces_is_counted_as_it_comes(house, headers) -> None:

@@ -12,7 +12,7 @@ from till_platform import context
 from till_platform.auth import Tokens, Who
 from till_platform.context import Context
 from till_platform.http.access import SCOPE_KEY, identify
-from till_platform.http.problems import internal, route_of
+from till_platform.http.problems import internal, problem, route_of
 from till_platform.http.streaming import limited
 from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import current_traceparent, span, valid_traceparent
@@ -60,6 +60,10 @@ class Origin:
         tokens: Tokens | None = scope["app"].state.tokens
         scope[SCOPE_KEY] = who = await identify(authorization, tokens)
         with context.within(replace(origin, actor=who.actor) if isinstance(who, Who) else origin):
+            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                refused = problem(422, "invalid", "the address holds a NUL character, which no text may")
+                await refused(scope, receive, send)
+                return
             await self.app(scope, limited(scope, receive), send)
 
 
