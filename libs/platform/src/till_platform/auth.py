@@ -1,5 +1,6 @@
 """Who is calling: a bearer token in, a role and the stores it reaches out. Nothing in a request's body is ever believed about that."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Tokens:
             exp={"essential": True},
             iat={"essential": True},
         )
-        self._known: dict[str, tuple[Who, float]] = {}
+        self._known: dict[bytes, tuple[Who, float]] = {}
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock | None = None) -> "Tokens":
@@ -102,14 +103,15 @@ class Tokens:
     async def who(self, token: str) -> Who:
         """Return who the token speaks for; raise `Unauthenticated`, or `KeysUnavailable` when nobody can tell."""
         now = self._clock.now().timestamp()
-        known = self._known.get(token)
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._known.get(digest)
         if known and now < known[1]:
             return known[0]
         claims = await self._verified(token)
         who = _who(claims)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[token] = (who, min(now + _TRUSTED_FOR, claims["exp"] + _LEEWAY))
+        self._known[digest] = (who, min(now + _TRUSTED_FOR, claims["exp"] + _LEEWAY))
         return who
 
     async def _verified(self, token: str) -> dict[str, Any]:

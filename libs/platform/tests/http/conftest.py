@@ -72,7 +72,7 @@ class Shelf(Aggregate):
 
     def count(self, apples: int) -> None:
         if self.apples == 99:
-            raise Sold("this shelf is sold", legal=["look"])
+            raise Sold("this shelf is sold", legal=["look"], since=NOW)
         if apples != self.apples:
             self.record(Counted(occurred_at=NOW, apples=apples))
 

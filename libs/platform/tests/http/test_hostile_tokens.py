@@ -216,7 +216,7 @@ def test_a_token_known_to_be_good_expires_all_the_same(house) -> None:
 
 
 def test_a_hundred_hostile_tokens_cost_little_time(house) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(100):
         house.count(token=signed_by(STRANGER, kid=f"stranger-{number}")(house))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

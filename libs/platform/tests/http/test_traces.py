@@ -72,11 +72,11 @@ def test_without_a_collector_the_trace_is_passed_on_unchanged() -> None:
 
 
 def test_without_a_collector_a_span_costs_next_to_nothing() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10_000):
         with span("fold", count=1):
             pass
-    assert (time.perf_counter() - started) / 10_000 < 0.00005
+    assert (time.process_time() - started) / 10_000 < 0.00005
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def create_app(
 ) -> FastAPI:
     """Build the app of one service.
 
-    `parts` is what routes may ask for (`log`, `reads`, `cache`, `clock`, `settings`). `checks` say whether the service is ready; `asyncapi`
-    gives the description of its topics; `lifespan` opens and closes what the parts need. `tokens` are judged by the settings unless a judge
-    is given; without parts nobody is let in, which is enough to print the OpenAPI document.
+    `parts` is what routes may ask for; a `lifespan` that opens them sets `app.state.parts` instead. `checks` say whether the service is
+    ready; `asyncapi` gives the description of its topics. `tokens` are judged by the settings unless a judge is given; without either
+    nobody is let in, which is enough to print the OpenAPI document.
     """
     app = FastAPI(
         title=f"Tillstream {service}",

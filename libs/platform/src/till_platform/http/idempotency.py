@@ -35,7 +35,7 @@ class _Answer(Generic[A, R]):
         return self.rendered
 
     def of(self, result: A) -> tuple[int, bytes]:
-        return self._status, self._reply(result).model_dump_json().encode()
+        return self._status, self._reply(result).model_dump_json(by_alias=True).encode()
 
 
 class OnceCommand:

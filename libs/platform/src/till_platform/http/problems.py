@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from till_platform.auth import Unauthenticated
 from till_platform.context import current
@@ -66,7 +67,8 @@ def problem(
         "instance": current().correlation_id,
     }
     more = {name: value for name, value in (facts or {}).items() if name not in _MEMBERS}
-    return JSONResponse({**members, **more}, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    body = msgspec.json.encode({**members, **more}, enc_hook=str)
+    return Response(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def problem_of(error: DomainError, *, if_match: bool = False) -> Response:

@@ -20,8 +20,8 @@ SAFE_KEYS: frozenset[str] = frozenset(
     correlation_id causation_id trace_id span_id actor role traceparent
     event_id event_type type stream sequence position from_position to_position
     order_id customer_id store_id till_id purchase_id product_id account_id message_id template_id programme_id rule_id import_id
-    topic partition offset next_offset high_watermark lag group consumer projection reaction job sender effect kind key_hash
-    count events records rows lines batch seconds ms bytes attempts tries outcome status code state reason_code
+    topic partition partitions offset next_offset high_watermark lag group consumer projection reaction job sender watcher effect kind
+    count commands events records rows lines batch seconds ms bytes attempts tries pause outcome why status code state reason_code
     method route check host port address
     error where failure cause sqlstate constraint
     """.split()  # noqa: SIM905 - read as a list of words, by subject
@@ -40,6 +40,8 @@ def shown(value: Any) -> str | int | float | bool:
         return value
     if isinstance(value, str):
         return value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+    if isinstance(value, list | tuple) and all(isinstance(item, int) for item in value):
+        return str(shown(",".join(map(str, value))))
     return f"<{type(value).__name__}>"
 
 
