@@ -45,17 +45,22 @@ class Dataset:
         assert isinstance(last_day, date)
         self.shift = _shift(last_day, today) if today else timedelta()
 
-    @property
+    @cached_property
     def receipts_count(self) -> int:
         """The number of receipts."""
         return self.rows["basket_id"].n_unique()
 
-    @property
+    @cached_property
     def lines_count(self) -> int:
         """The number of lines of all receipts."""
         return self.rows.height
 
-    @property
+    @cached_property
+    def products_count(self) -> int:
+        """The number of products that were sold."""
+        return self.rows["product_id"].n_unique()
+
+    @cached_property
     def sales_minor(self) -> int:
         """The sum of all lines, in cents, as polars adds it up: what every service must come to."""
         return int(self.rows["sales_value"].sum())
@@ -71,6 +76,13 @@ class Dataset:
     def stores(self) -> list[str]:
         """The ids of the stores."""
         return sorted(self.rows["store_id"].unique().cast(pl.String).to_list(), key=int)
+
+    @property
+    def last_day(self) -> date:
+        """The business day of the last receipt."""
+        last = self.rows["at"].max()
+        assert isinstance(last, datetime)
+        return (last + self.shift).date()
 
     @property
     def first_sale(self) -> datetime:

@@ -21,9 +21,9 @@ from aiokafka.partitioner import DefaultPartitioner
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from till_events.envelope import Envelope, to_headers
 from till_events.topics import source_of
 from till_platform.relay.kafka_side import KafkaSide
+from till_platform.relay.rows import COLUMNS, headers_of
 from till_platform.telemetry import metrics
 
 BATCH = 2_000
@@ -32,11 +32,7 @@ LEASE_SECONDS = 10
 CHECK_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
-_PENDING = """
-SELECT position, stream, sequence, id::text, type, key, data, occurred_at, recorded_at,
-       correlation_id, causation_id, actor, store_id, traceparent, public
-FROM log WHERE position > %s ORDER BY position LIMIT %s
-"""
+_PENDING = f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position LIMIT %s"
 _LEAD = "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext(%s))"
 _TAKE_OVER = """
 INSERT INTO relay_mark (topic, position, epoch) VALUES (%s, 0, 1)
@@ -208,27 +204,3 @@ class Relay:
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-
-def headers_of(row: Sequence[Any], source: str) -> list[tuple[str, bytes]]:
-    """Return the Kafka headers of a row of the log: the same row always gives the same bytes."""
-    position, stream, sequence, event_id, kind, key, _, occurred_at, recorded_at, *rest = row
-    correlation_id, causation_id, actor, store_id, traceparent, _ = rest
-    return to_headers(
-        Envelope(
-            id=event_id,
-            type=kind,
-            source=source,
-            subject=stream,
-            key=key,
-            sequence=sequence,
-            position=position,
-            time=occurred_at,
-            recorded_at=recorded_at,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            actor=actor,
-            store_id=store_id,
-            traceparent=traceparent,
-        )
-    )
