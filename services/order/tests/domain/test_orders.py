@@ -103,6 +103,7 @@ def test_another_order_under_the_same_external_id_is_a_visible_conflict() -> Non
         ((line(quantity="0.0000001"),), "lines[0].quantity"),
         ((line(paid=-1),), "lines[0].paid_minor"),
         ((line(paid=10**18),), "lines[0].paid_minor"),
+        ((line(1, paid=10**13), line(2, paid=10**13)), "lines"),
     ],
 )
 def test_what_cannot_be_ordered_is_refused_by_name(lines: tuple[Line, ...], field: str) -> None:

@@ -59,8 +59,10 @@ class Placement(Struct, frozen=True, kw_only=True):
 
 
 def total_of(lines: Sequence[Line], delivery: Delivery | None) -> int:
-    """Return what an order is worth: its lines and its delivery, in minor units."""
-    return sum(line.paid_minor for line in lines) + (delivery.cost_minor if delivery else 0)
+    """Return what an order is worth: its lines and its delivery, in minor units. Raises `Invalid` if nobody could ever pay that."""
+    total = sum(line.paid_minor for line in lines) + (delivery.cost_minor if delivery else 0)
+    check_amount(total, "lines")
+    return total
 
 
 def check_promise(promised_from: datetime | None, promised_to: datetime | None) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from till_events.order import (
     OrderLinesChanged,
@@ -13,6 +14,7 @@ from till_events.order import (
     OrderStatusChanged,
 )
 from till_order.domain.payment import payment_state
+from till_order.projections.conditions import matching
 from till_platform.batch import Batch, Fact
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -101,23 +103,23 @@ async def list_orders(
     reads: Reads, wanted: OrderFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return orders, the last placed first, each with how it stands with the customer's money."""
-    at, order_id = after or (None, None)
+    conditions = matching(
+        {
+            "store_id = ANY(%(stores)s)": wanted.stores,
+            "store_id = %(store_id)s": wanted.store_id,
+            "status = %(status)s": wanted.status,
+            "phase = %(phase)s": wanted.phase,
+            "customer_id = %(customer_id)s": wanted.customer_id,
+            "number = %(number)s": wanted.number,
+            "placed_at >= %(placed_from)s": wanted.placed_from,
+            "placed_at < %(placed_to)s": wanted.placed_to,
+            "(placed_at, order_id) < (%(at)s, %(last)s)": after,
+        }
+    )
+    at, last = after or (None, None)
     rows = await reads.all(
-        """
-        SELECT * FROM order_cards.orders
-        WHERE (%(stores)s::text[] IS NULL OR store_id = ANY(%(stores)s))
-            AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
-            AND (%(status)s::text IS NULL OR status = %(status)s)
-            AND (%(phase)s::text IS NULL OR phase = %(phase)s)
-            AND (%(customer_id)s::text IS NULL OR customer_id = %(customer_id)s)
-            AND (%(number)s::text IS NULL OR number = %(number)s)
-            AND (%(placed_from)s::timestamptz IS NULL OR placed_at >= %(placed_from)s)
-            AND (%(placed_to)s::timestamptz IS NULL OR placed_at < %(placed_to)s)
-            AND (%(at)s::timestamptz IS NULL OR (placed_at, order_id) < (%(at)s, %(order_id)s))
-        ORDER BY placed_at DESC, order_id DESC LIMIT %(limit)s
-        """,
-        {field: getattr(wanted, field) for field in OrderFilter.__struct_fields__}
-        | {"at": at, "order_id": order_id, "limit": limit},
+        f"SELECT * FROM order_cards.orders WHERE {conditions} ORDER BY placed_at DESC, order_id DESC LIMIT %(limit)s",
+        {**asdict(wanted), "at": at, "last": last, "limit": limit},
     )
     return [row | {"payment": _payment(row)} for row in rows]
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from till_events.order import ProductChanged, ProductListed
+from till_order.projections.conditions import matching
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -51,23 +53,18 @@ class Products(Projection):
 
 async def list_products(reads: Reads, wanted: ProductFilter, after: str, limit: int) -> list[dict[str, Any]]:
     """Return products by number."""
-    return await reads.all(
-        """
-        SELECT * FROM products.products
-        WHERE product_id > %(after)s
-            AND (%(department)s::text IS NULL OR department = %(department)s)
-            AND (%(category)s::text IS NULL OR category = %(category)s)
-            AND (%(words)s::text IS NULL OR words LIKE ALL (%(patterns)s::text[]))
-        ORDER BY product_id LIMIT %(limit)s
-        """,
+    conditions = matching(
         {
-            "after": after,
-            "department": wanted.department,
-            "category": wanted.category,
-            "words": wanted.words,
-            "patterns": [_containing(word) for word in (wanted.words or "").lower().split()],
-            "limit": limit,
-        },
+            "product_id > %(after)s": after,
+            "department = %(department)s": wanted.department,
+            "category = %(category)s": wanted.category,
+            "words LIKE ALL (%(patterns)s)": wanted.words,
+        }
+    )
+    patterns = [_containing(word) for word in (wanted.words or "").lower().split()]
+    return await reads.all(
+        f"SELECT * FROM products.products WHERE {conditions} ORDER BY product_id LIMIT %(limit)s",
+        {**asdict(wanted), "after": after, "patterns": patterns, "limit": limit},
     )
 
 

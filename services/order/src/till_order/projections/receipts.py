@@ -4,8 +4,10 @@ from datetime import date
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from till_events.order import PurchaseRecorded, PurchaseReturned
+from till_order.projections.conditions import matching
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -31,7 +33,7 @@ RECEIPTS = Table(
     },
     key=("purchase_id",),
     indexes=(
-        "(store_id, business_date, occurred_at DESC, purchase_id DESC)",
+        "(store_id, occurred_at DESC, purchase_id DESC)",
         "(occurred_at DESC, purchase_id DESC)",
         "(customer_id, occurred_at DESC, purchase_id DESC) WHERE customer_id IS NOT NULL",
     ),
@@ -77,47 +79,42 @@ class Receipts(Projection):
         db.upsert(RETURNS, (_return(fact.event) for fact in batch.of(PurchaseReturned)))
 
 
-_WHERE = """
-    (%(stores)s::text[] IS NULL OR store_id = ANY(%(stores)s))
-    AND (%(store_id)s::text IS NULL OR store_id = %(store_id)s)
-    AND (%(customer_id)s::text IS NULL OR customer_id = %(customer_id)s)
-    AND (%(business_date)s::date IS NULL OR business_date = %(business_date)s)
-    AND (%(at)s::timestamptz IS NULL OR (occurred_at, {id}) < (%(at)s, %(id)s))
-ORDER BY occurred_at DESC, {id} DESC LIMIT %(limit)s
-"""
-_RECEIPTS = f"""
-SELECT *, (SELECT coalesce(sum(total_minor), 0)::bigint FROM receipts.returns AS back
-           WHERE back.purchase_id = receipts.purchase_id) AS returned_minor
-FROM receipts.receipts WHERE {_WHERE.format(id="purchase_id")}
-"""
-_RETURNS = f"SELECT * FROM receipts.returns WHERE {_WHERE.format(id='return_id')}"
-
-
 async def list_receipts(
     reads: Reads, wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return receipts, the latest sale first, with what was given back of each."""
-    return await reads.all(_RECEIPTS, _parameters(wanted, after, limit))
+    given_back = """
+        SELECT coalesce(sum(back.total_minor), 0)::bigint FROM receipts.returns AS back
+        WHERE back.purchase_id = receipts.purchase_id
+    """
+    columns = f"*, ({given_back}) AS returned_minor"
+    return await _latest(reads, f"SELECT {columns} FROM receipts.receipts", "purchase_id", wanted, after, limit)
 
 
 async def list_returns(
     reads: Reads, wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return return slips, with and without receipts, the latest first."""
-    return await reads.all(_RETURNS, _parameters(wanted, after, limit))
+    return await _latest(reads, "SELECT * FROM receipts.returns", "return_id", wanted, after, limit)
 
 
-def _parameters(wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int) -> dict[str, Any]:
-    at, identity = after or (None, None)
-    return {
-        "stores": wanted.stores,
-        "store_id": wanted.store_id,
-        "customer_id": wanted.customer_id,
-        "business_date": wanted.business_date,
-        "at": at,
-        "id": identity,
-        "limit": limit,
-    }
+async def _latest(
+    reads: Reads, select: str, identity: str, wanted: ReceiptFilter, after: tuple[Any, ...] | None, limit: int
+) -> list[dict[str, Any]]:
+    conditions = matching(
+        {
+            "store_id = ANY(%(stores)s)": wanted.stores,
+            "store_id = %(store_id)s": wanted.store_id,
+            "customer_id = %(customer_id)s": wanted.customer_id,
+            "business_date = %(business_date)s": wanted.business_date,
+            f"(occurred_at, {identity}) < (%(at)s, %(last)s)": after,
+        }
+    )
+    at, last = after or (None, None)
+    return await reads.all(
+        f"{select} WHERE {conditions} ORDER BY occurred_at DESC, {identity} DESC LIMIT %(limit)s",
+        {**asdict(wanted), "at": at, "last": last, "limit": limit},
+    )
 
 
 def _receipt(event: PurchaseRecorded) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from till_events.order import StoreOpened
+from till_order.projections.conditions import matching
 from till_platform.batch import Batch
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -42,11 +43,8 @@ class Stores(Projection):
 
 async def list_stores(reads: Reads, only: list[str] | None, after: str, limit: int) -> list[dict[str, Any]]:
     """Return stores by id, those of `only` if it names any."""
+    conditions = matching({"store_id > %(after)s": after, "store_id = ANY(%(only)s)": only})
     return await reads.all(
-        """
-        SELECT * FROM stores.stores
-        WHERE store_id > %(after)s AND (%(only)s::text[] IS NULL OR store_id = ANY(%(only)s))
-        ORDER BY store_id LIMIT %(limit)s
-        """,
+        f"SELECT * FROM stores.stores WHERE {conditions} ORDER BY store_id LIMIT %(limit)s",
         {"after": after, "only": only, "limit": limit},
     )
