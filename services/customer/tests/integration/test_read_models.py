@@ -98,6 +98,13 @@ def test_rows_do_not_depend_on_batches_or_on_the_order_between_customers_and_top
             assert rows_after(connection, projection, told(rng, cuts)) == expected
 
 
+def test_hearing_the_whole_story_twice_changes_nothing(dsn) -> None:
+    story = [fact for keyed in LIVES for fact in keyed]
+    with connect(dsn, autocommit=True) as connection:
+        for projection in PROJECTIONS:
+            assert rows_after(connection, projection, [story, story]) == rows_after(connection, projection, [story])
+
+
 @contextmanager
 def reading(dsn: str) -> Iterator[Reads]:
     with ConnectionPool(dsn, min_size=1, kwargs={"autocommit": True}) as pool, ThreadPoolExecutor(2) as threads:

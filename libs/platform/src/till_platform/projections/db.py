@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 
 from till_platform.projections.table import Row, Table
 
@@ -22,6 +23,19 @@ class Db:
     def insert(self, table: Table, rows: Iterable[Row]) -> None:
         """Write rows whose keys are new; a row that is there already stays as it is."""
         self._write(table, table.latest(rows), "DO NOTHING")
+
+    def append(self, table: Table, rows: Iterable[Row]) -> None:
+        """Write rows that are new by nature, one per event: by COPY, several times faster. A row that is there already stays as it is."""
+        ordered = sorted(table.latest(rows), key=table.key_of)
+        if not ordered:
+            return
+        query = f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN"
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
+                for row in ordered:
+                    copy.write_row(row)
+        except UniqueViolation:
+            self._write(table, ordered, "DO NOTHING")
 
     def add(self, table: Table, rows: Iterable[Row], *, sums: Sequence[str]) -> None:
         """Add to running totals: columns named in `sums` are added up, the others outside the key take the latest value."""

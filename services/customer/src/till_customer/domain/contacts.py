@@ -1,5 +1,7 @@
 """Phones and e-mail addresses in the one form in which they are kept, compared and written to."""
 
+from functools import lru_cache
+
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
@@ -7,6 +9,11 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 from till_platform.domain import Invalid
 
 
+# A phone or an address of a list is looked at several times: for the profile, and for each consent.
+_REMEMBERED = 1024
+
+
+@lru_cache(_REMEMBERED)
 def phone(written: str, country: str | None) -> str:
     """Return a phone as E.164 (`+48501234567`) however it was written; `country` (ISO 3166, `PL`) reads one without its country code.
 
@@ -26,6 +33,7 @@ def phone(written: str, country: str | None) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
+@lru_cache(_REMEMBERED)
 def email(written: str) -> str:
     """Return an e-mail address in lower case and Unicode's composed form. Raises `Invalid`, without repeating the address.
 

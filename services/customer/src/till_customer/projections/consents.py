@@ -39,7 +39,7 @@ class Consents(Projection):
     tables = (WORDS,)
 
     def fold(self, batch: Batch, db: Db) -> None:
-        db.insert(
+        db.append(
             WORDS,
             (
                 (

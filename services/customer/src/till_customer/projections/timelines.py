@@ -44,7 +44,7 @@ class Timelines(Projection):
     tables = (ENTRIES,)
 
     def fold(self, batch: Batch, db: Db) -> None:
-        db.insert(ENTRIES, _rows(batch))
+        db.append(ENTRIES, _rows(batch))
 
 
 async def timeline_of(
