@@ -8,7 +8,6 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 
 from till_platform.domain import Invalid
 
-
 # A phone or an address of a list is looked at several times: for the profile, and for each consent.
 _REMEMBERED = 1024
 
