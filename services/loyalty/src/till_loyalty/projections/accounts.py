@@ -1,6 +1,9 @@
 """Who has an account, on which level, with how many points in all, and which cards open it."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from psycopg import Connection
 
 from till_events.loyalty import (
     LoyaltyAccountOpened,
@@ -138,3 +141,12 @@ SELECT a.*, (
 ) AS cards
 FROM accounts.accounts a
 """
+
+
+def cards_of(connection: Connection[Any], account_ids: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Return all cards of these accounts: number, account, and the account's sequence."""
+    return connection.execute(
+        "SELECT card_number, account_id, sequence FROM accounts.cards JOIN accounts.accounts USING (account_id)"
+        " WHERE account_id = ANY(%s)",
+        [list(account_ids)],
+    ).fetchall()

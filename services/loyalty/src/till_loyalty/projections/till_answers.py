@@ -4,35 +4,57 @@ The cache may be flushed, frozen or gone at any time: all it costs is speed. Wha
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
+from psycopg import Connection
 from redis.exceptions import RedisError
 
-from till_loyalty.projections.accounts import EVENTS_OF_AN_ACCOUNT
+from till_loyalty.projections.accounts import EVENTS_OF_AN_ACCOUNT, cards_of
 from till_loyalty.projections.answers import Answer, answer_for, answers_for
 from till_platform.batch import Batch
 from till_platform.parts import Parts
 
 _log = structlog.get_logger(__name__)
 
-LONGEST = 600.0
-"""Seconds an answer is kept at most: how long it can be behind if a refresh was lost."""
+LONGEST_MS = 600_000
+"""How long an answer is kept at most: how far it can be behind if a refresh was lost."""
 
 _PAUSE = 1.0
 """Seconds for which a cache that failed is not asked again: a frozen one must not slow every till down."""
 
-# An answer older than the one that is there never takes its place, whoever comes last.
+# Entries are `<sequence> <valid until, epoch seconds> <JSON>`. One with an older sequence never takes the place of a newer one, whoever
+# comes last. Keys first, then for each of them three arguments: sequence, entry, milliseconds to keep it.
 _PUT = """
-local there = redis.call('GET', KEYS[1])
-if there and tonumber(string.match(there, '^%d+')) > tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return 1
+for place, key in ipairs(KEYS) do
+  local there = redis.call('GET', key)
+  local sequence = ARGV[place * 3 - 2]
+  if not there or tonumber(string.match(there, '^%d+')) <= tonumber(sequence) then
+    redis.call('SET', key, ARGV[place * 3 - 1], 'PX', ARGV[place * 3])
+  end
+end
+"""
+
+# Accounts moved on: answers from before are worth nothing now, nor is one that somebody has read and is about to put. What is left is an
+# entry without an answer. Returns the places of those that somebody had asked about, so that only they are refreshed.
+_OUTDATE = """
+local asked = {}
+for place, key in ipairs(KEYS) do
+  local there = redis.call('GET', key)
+  local sequence, valid_until = string.match(there or '0 0 ', '^(%d+) ([%d.]+)')
+  if tonumber(sequence) < tonumber(ARGV[place]) then
+    redis.call('SET', key, ARGV[place] .. ' 0 ', 'PX', 60000)
+    if tonumber(valid_until) > 0 then asked[#asked + 1] = place end
+  end
+end
+return asked
 """
 
 
 class TillAnswers:
-    """Answers about cards, kept as `<sequence> <valid until, epoch seconds> <JSON>` and refreshed after each batch of the worker."""
+    """Answers about cards. Those that tills ask about are kept fresh after every batch of the worker."""
 
     def __init__(self) -> None:
         self._missed: set[str] = set()
@@ -55,11 +77,24 @@ class TillAnswers:
     async def committed(self, batch: Batch, parts: Parts) -> None:
         """Refresh the answers about the accounts that a batch touched, and those an earlier refresh missed."""
         touched = {fact.event.account_id for fact in batch.only(EVENTS_OF_AN_ACCOUNT)} | self._missed
-        if not touched:
-            return
+        if touched:
+            self._missed = set() if await self._refresh(sorted(touched), parts) else touched
+
+    async def _refresh(self, account_ids: Sequence[str], parts: Parts) -> bool:
+        cards = await parts.reads.run(lambda connection: cards_of(connection, account_ids))
+        keys = [_key(parts, number) for number, _, _ in cards]
+        asked = await self._run(_OUTDATE, keys, [sequence for _, _, sequence in cards], parts)
+        if asked is None:
+            return False
+        if not asked:
+            return True
         now = parts.clock.now()
-        answers = await parts.reads.run(lambda connection: answers_for(connection, sorted(touched), now))
-        self._missed = set() if await self._put(answers, parts, now) else touched
+        wanted = [cards[place - 1][1] for place in asked]
+
+        def read(connection: Connection[Any]) -> list[Answer]:
+            return answers_for(connection, wanted, now)
+
+        return await self._put(await parts.reads.run(read), parts, now)
 
     async def _cached(self, card_number: str, parts: Parts) -> bytes | None:
         if time.monotonic() < self._asked_again_at:
@@ -71,26 +106,26 @@ class TillAnswers:
             return None
         return cached if isinstance(cached, bytes) else None
 
-    async def _put(self, answers: list[Answer], parts: Parts, now: datetime) -> bool:
+    async def _put(self, answers: Sequence[Answer], parts: Parts, now: datetime) -> bool:
+        keys = [_key(parts, answer.card_number) for answer in answers]
+        arguments: list[int | bytes] = []
+        for answer in answers:
+            lifetime = min(LONGEST_MS, int((answer.valid_until - now).total_seconds() * 1000) + 1)
+            arguments += [answer.sequence, _entry(answer), lifetime]
+        return await self._run(_PUT, keys, arguments, parts) is not None
+
+    async def _run(
+        self, script: str, keys: Sequence[str], arguments: Sequence[int | bytes], parts: Parts
+    ) -> list[int] | None:
+        """Run a script on the cache; return what it answers, nothing if there was no answer."""
         if time.monotonic() < self._asked_again_at:
-            return False
+            return None
         try:
-            async with parts.cache.pipeline(transaction=False) as pipe:
-                for answer in answers:
-                    lifetime = min(LONGEST, (answer.valid_until - now).total_seconds())
-                    pipe.eval(
-                        _PUT,
-                        1,
-                        _key(parts, answer.card_number),
-                        answer.sequence,
-                        _packed(answer),
-                        int(lifetime * 1000) + 1,
-                    )
-                await pipe.execute()
+            answer: Any = await parts.cache.eval(script, len(keys), *keys, *arguments)
         except RedisError as error:
             self._fail(error)
-            return False
-        return True
+            return None
+        return answer or []
 
     def _fail(self, error: RedisError) -> None:
         _log.warning("cache_away", error=type(error).__name__)
@@ -101,5 +136,5 @@ def _key(parts: Parts, card_number: str) -> str:
     return f"{parts.settings.namespace}:loyalty:card:{card_number}"
 
 
-def _packed(answer: Answer) -> bytes:
+def _entry(answer: Answer) -> bytes:
     return b"%d %.6f %s" % (answer.sequence, answer.valid_until.timestamp(), answer.body)
