@@ -14,7 +14,8 @@ from till_events.order import (
     OrderStatusChanged,
     WorkflowStatus,
 )
-from till_order.domain.order import IllegalMove, Move, Order, TooLate
+from till_order.domain.move import IllegalMove, Move
+from till_order.domain.order import Order, TooLate
 from till_order.domain.payment import NotFullyPaid, Overpaid, Payment, PaymentConflict, RefundExceedsPayment
 from till_order.domain.placement import OrderConflict, Placement
 from till_order.domain.workflow import Workflow, default_statuses, default_transitions

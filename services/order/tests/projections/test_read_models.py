@@ -14,7 +14,8 @@ from psycopg_pool import ConnectionPool
 from till_events.base import Event
 from till_events.loyalty import LoyaltyCardBlocked, LoyaltyCardIssued
 from till_events.order import Line
-from till_order.domain.order import Move, Order
+from till_order.domain.move import Move
+from till_order.domain.order import Order
 from till_order.domain.payment import Payment
 from till_order.domain.placement import Placement
 from till_order.domain.workflow import Workflow, default_statuses, default_transitions

@@ -13,7 +13,8 @@ from till_order.api.orders import OrderId, card_for
 from till_order.commands.change_order import ChangeLines, MovePayment, change_lines, record_payment, record_refund
 from till_order.commands.move_order import MoveOrder, move_order
 from till_order.commands.open_store import load_store
-from till_order.domain.order import IllegalMove, Move, Order, TooLate
+from till_order.domain.move import IllegalMove, Move
+from till_order.domain.order import Order, TooLate
 from till_order.domain.payment import NotFullyPaid, Overpaid, PaymentConflict, RefundExceedsPayment
 from till_platform.domain import NotFound
 from till_platform.eventstore.errors import VersionConflict

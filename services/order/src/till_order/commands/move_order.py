@@ -5,7 +5,8 @@ from datetime import datetime
 
 from till_order.commands.open_store import load_store
 from till_order.domain.fulfilment import purchase_id_of, sale_of, slip_of
-from till_order.domain.order import Move, Order
+from till_order.domain.move import Move
+from till_order.domain.order import Order
 from till_order.domain.receipt import Back, Receipt
 from till_order.domain.slip import ReturnSlip
 from till_order.domain.workflow import Workflow

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
 from till_events.ids import OrderId
 from till_events.order import (
     Line,
@@ -17,6 +15,7 @@ from till_events.order import (
     Tender,
 )
 from till_order.domain.lines import check_ordered
+from till_order.domain.move import IllegalMove, Move, Step
 from till_order.domain.payment import (
     NotFullyPaid,
     Overpaid,
@@ -34,38 +33,10 @@ from till_platform.domain import Aggregate, DomainError, Invalid
 _CHANGEABLE = ("new", "approval")
 
 
-class IllegalMove(DomainError):
-    """The chain's workflow has no such move. `legal` names those that there are."""
-
-    code = "illegal-move"
-
-
 class TooLate(DomainError):
     """The order has gone too far for this."""
 
     code = "too-late"
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """One entry of an order's history."""
-
-    at: datetime
-    to_status: str
-    to_phase: str
-    from_status: str | None = None
-    reason: str | None = None
-    operator_id: str | None = None
-
-
-class Move(Struct, frozen=True, kw_only=True):
-    """Where an order goes, why, and what the customer is promised. `payment` is money that is taken at the door."""
-
-    to_status: str
-    reason: str | None = None
-    operator_id: str | None = None
-    promised_from: datetime | None = None
-    promised_to: datetime | None = None
-    payment: Payment | None = None
 
 
 class Order(Aggregate):
