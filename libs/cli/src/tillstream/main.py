@@ -7,7 +7,7 @@ import typer
 
 from till_platform.local import LocalProblem
 from tillstream import console
-from tillstream.commands import contracts, doctor, down, logs, outbox, status, token, up
+from tillstream.commands import contracts, demo, doctor, down, logs, outbox, status, token, up
 from tillstream.exits import CommandFailed, Exit
 from tillstream.options import DEFAULT_DATA_DIR
 
@@ -26,6 +26,7 @@ app.command("logs")(logs.logs)
 app.command("doctor")(doctor.doctor)
 app.command("token")(token.token)
 app.command("outbox")(outbox.outbox)
+app.command("demo")(demo.demo)
 app.add_typer(contracts.app, name="contracts")
 
 

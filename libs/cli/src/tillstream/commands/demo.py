@@ -1,0 +1,112 @@
+import shutil
+import threading
+from enum import StrEnum
+from typing import Annotated, Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from typer import BadParameter, Option
+from typer import Exit as Leave
+
+from tillstream import console
+from tillstream.attached import Attached
+from tillstream.commands.up import show
+from tillstream.demo.report import print_report
+from tillstream.demo.run import Choice, run_demo
+from tillstream.exits import Exit
+from tillstream.local import control
+from tillstream.local.directory import DataDirectory
+from tillstream.local.state import StackState
+from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
+
+
+class Dates(StrEnum):
+    """Where in time the receipts of 2017 are put."""
+
+    MOVED = "moved"
+    ORIGINAL = "original"
+
+
+def demo(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    weeks: Annotated[str, Option(help="How many weeks of the year, 1 to 52, or all.")] = "4",
+    keep: Annotated[bool, Option("--keep", help="Leave everything running and print every address.")] = False,
+    dates: Annotated[
+        Dates, Option(help="`moved` by whole weeks so that they end last week, or as they are.")
+    ] = Dates.MOVED,
+    fresh: Annotated[bool, Option("--fresh", help="Forget what an earlier demo left in the data directory.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a real grocery chain's receipts through all five services, trade live, and check that everything agrees.
+
+    Exit code 1 when something does not, with the first difference.
+    """
+    choice = Choice(_weeks(weeks), original_dates=dates is Dates.ORIGINAL)
+    directory = DataDirectory(data_dir)
+    was_running = StackState.read(directory).running
+    if fresh:
+        control.stop(directory, console.say)
+        shutil.rmtree(directory.path, ignore_errors=True)
+        was_running = False
+    with console.download_progress("Kafka") as on_download:
+        state = control.start_detached(directory, say=console.say, on_download=on_download)
+    try:
+        with _Bars() as bars:
+            report = run_demo(Attached(data_dir), choice, bars.tell)
+    finally:
+        if not keep and not was_running:
+            control.stop(directory, console.say)
+    if as_json:
+        console.print_json(report)
+    else:
+        print_report(report, console.out)
+    if keep:
+        show(state, as_json=False)
+    if not report["verified"]:
+        console.say(report["differences"][0])
+        raise Leave(Exit.FAILURE)
+
+
+def _weeks(text: str) -> int | None:
+    if text == "all":
+        return None
+    if text.isdigit() and 1 <= int(text) <= 52:
+        return int(text)
+    raise BadParameter("1 to 52, or all", param_hint="--weeks")
+
+
+class _Bars:
+    """A progress bar for each thing that is under way, on stderr."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description:>14}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=console.err)
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Move a bar, or begin one."""
+        with self._lock:
+            if what not in self._tasks:
+                self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=max(total, 1))
