@@ -28,7 +28,7 @@ class Unit(Protocol):
     def get(self, cls: type[A], identity: str) -> A:
         """Return the aggregate, empty (`exists` is false) if nothing was ever recorded of it. What it records is saved with the batch.
 
-        One that `wants` did not name is read there and then, in a query of its own.
+        One that neither `wants` nor `also_wants` named is read there and then, in a query of its own.
         """
         ...
 
@@ -53,6 +53,13 @@ class Reaction(ABC):
 
     def wants(self, fact: Fact[Any]) -> Iterable[Wanted]:  # noqa: ARG002 - most reactions override it
         """Name the aggregates that `react` will get, so that those of a whole batch are loaded in one query."""
+        return ()
+
+    def also_wants(self, fact: Fact[Any], unit: Unit) -> Iterable[Wanted]:  # noqa: ARG002 - few reactions override it
+        """Name the aggregates that only those of `wants` can tell of, e.g. the messages that the rules in a book name.
+
+        Asked before anything of the batch is reacted to, and loaded in one query more. It may look at `unit.get` and record nothing.
+        """
         return ()
 
     @abstractmethod

@@ -129,6 +129,11 @@ class BatchTransaction:
         wanted = {cls.stream(identity): cls for fact, reaction in work for cls, identity in reaction.wants(fact)}
         aggregates = self._cache.load(connection, wanted) if wanted else {}
         unit = BatchUnit(connection, self._cache, aggregates, self._clock())
+        more = {
+            cls.stream(identity): cls for fact, reaction in work for cls, identity in reaction.also_wants(fact, unit)
+        }
+        if missing := {stream: cls for stream, cls in more.items() if stream not in aggregates}:
+            aggregates.update(self._cache.load(connection, missing))
         for fact, reaction in work:
             unit.begin(fact, reaction.name)
             reaction.react(fact, unit)
