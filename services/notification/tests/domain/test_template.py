@@ -155,3 +155,16 @@ def test_words_are_looked_for_in_the_customers_language_then_without_its_region_
     assert fallbacks("zh-Hant-TW") == ["zh-Hant-TW", "zh-Hant", "zh", "en"]
     assert fallbacks("en") == ["en"]
     assert fallbacks("en-GB") == ["en-GB", "en"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{" * 5_000,
+        "{% if name %}" * 300 + "x" + "{% endif %}" * 300,
+        "{{ " + "(" * 5_000 + "name" + ")" * 5_000 + " }}",
+    ],
+    ids=["braces", "choices", "brackets"],
+)
+def test_words_nested_beyond_reason_are_refused(text):
+    template().when(publish(text)).then_refused(UnsuitableWording, field="text")

@@ -54,7 +54,7 @@ def check_wording(
         raise UnsuitableWording(f"longer than {MAX_SOURCE} characters", field=field)
     try:
         tree = _environment.parse(source)
-    except TemplateError as error:
+    except (TemplateError, RecursionError) as error:
         raise UnsuitableWording(f"cannot be read: {error}", field=field) from error
     if strange := next(_unspoken(tree), None):
         raise UnsuitableWording(f"templates know variables, if and simple filters, not {strange}", field=field)
@@ -82,7 +82,13 @@ def fill_in(source: str, values: Mapping[str, str]) -> str:
     """Return the words with the values in their places. A value is one line and of modest length, whatever was typed into it."""
     try:
         filled = _compiled(source).render({name: _one_line(value) for name, value in values.items()})
-    except (TemplateError, TypeError, ValueError) as error:
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        SyntaxError,
+        RecursionError,
+    ) as error:  # compiled, too deep nesting is a SyntaxError
         raise UnsayableWording(str(error)) from error
     return filled.strip()
 

@@ -1,31 +1,24 @@
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
+from till_events.notification import NotificationRulePublished
 from till_events.order import OrderStatusChanged
 from till_notification.domain.rule_book import RuleBook
-from till_notification.reactions.asking import ask_for_messages
+from till_notification.reactions.asking import AsksForMessages, News
 from till_platform.batch import Fact
-from till_platform.reactions.reaction import Reaction, Unit, Wanted
 
 
-class WhenOrderStatusChanged(Reaction):
+class WhenOrderStatusChanged(AsksForMessages):
     """An order moved on: tell its customer, by the rules for the status or the phase it reached. An order of nobody tells nobody."""
 
     name = "when_order_status_changed"
     of = (OrderStatusChanged,)
 
-    def wants(self, fact: Fact[Any]) -> Iterable[Wanted]:
-        return [(RuleBook, RuleBook.IDENTITY)] if fact.event.customer_id else []
-
-    def react(self, fact: Fact[Any], unit: Unit) -> None:
+    def news(self, fact: Fact[Any]) -> News | None:
         event: OrderStatusChanged = fact.event
         if event.customer_id is None:
-            return
-        book = unit.get(RuleBook, RuleBook.IDENTITY)
-        ask_for_messages(
-            unit,
-            fact,
-            book.on_status(event.to_status, to_phase=event.to_phase, from_phase=event.from_phase),
+            return None
+        return News(
             customer_id=event.customer_id,
             values={"number": event.number},
             order_id=event.order_id,
@@ -33,3 +26,7 @@ class WhenOrderStatusChanged(Reaction):
             promised_from=event.promised_from,
             promised_to=event.promised_to,
         )
+
+    def rules(self, fact: Fact[Any], book: RuleBook) -> Sequence[NotificationRulePublished]:
+        event: OrderStatusChanged = fact.event
+        return book.on_status(event.to_status, to_phase=event.to_phase, from_phase=event.from_phase)
