@@ -11,7 +11,7 @@ from psycopg import sql
 
 from till_platform import process
 from till_platform.eventstore.schema import MIGRATION_LOCK, migrate
-from till_platform.kafka.topics import ensure_topic
+from till_platform.kafka.topics import ensure_topics
 from till_platform.parts import connect, open_parts
 from till_platform.projections import tables
 from till_platform.projections.projection import Projection
@@ -134,7 +134,7 @@ async def _migrate(service: Service, settings: Settings) -> None:
             connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA extensions").format(name))
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         stale = tables.prepare(connection, service.projections, service.consumer)
-        await ensure_topic(settings)
+        await ensure_topics(settings, service.sources)
         if stale:
             await Rebuild(settings, service.consumer, stale, connection, _tell).swap()
     if service.seed:

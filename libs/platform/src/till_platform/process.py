@@ -23,7 +23,7 @@ from till_platform.jobs import JobLoop
 from till_platform.kafka.subscriber import make_broker, subscribe
 from till_platform.parts import Parts, open_parts
 from till_platform.relay.kafka_side import KafkaSide
-from till_platform.relay.relay import Relay
+from till_platform.relay.relay import POLL_SECONDS, WOKEN_POLL_SECONDS, Relay
 from till_platform.service import Service, asyncapi
 from till_platform.settings import Settings
 from till_platform.worker.loop import WorkerLoop
@@ -122,7 +122,13 @@ async def _start(running: Running) -> None:
     assert running.parts is not None
     parts, service = running.parts, running.service
     if "relay" in running.roles:
-        running.relay = Relay(service.name, parts.connect, KafkaSide(running.settings))
+        alone = not {"api", "worker"} <= running.roles
+        running.relay = Relay(
+            service.name,
+            parts.connect,
+            KafkaSide(running.settings),
+            idle_seconds=POLL_SECONDS if alone else WOKEN_POLL_SECONDS,
+        )
         loop = asyncio.get_running_loop()
         wake = running.relay.wake
         parts.committer.on_commit(lambda: wake_from_thread(loop, wake))

@@ -18,7 +18,7 @@ from till_platform.eventstore.errors import VersionConflict
 from till_platform.telemetry import metrics
 
 LEASE = timedelta(seconds=60)
-IDLE_SECONDS = 0.2
+IDLE_SECONDS = 0.5
 LONGEST_WAIT = timedelta(minutes=15)
 _log = structlog.get_logger(__name__)
 

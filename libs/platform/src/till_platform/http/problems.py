@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import psycopg
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from till_events.codec import Unrecordable
 from till_platform.auth import Unauthenticated
 from till_platform.context import current
 from till_platform.domain import DomainError
 from till_platform.keys import KeysUnavailable
 
+_log = structlog.get_logger(__name__)
 TYPES = "https://tillstream.dev/problems/"
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF_KIND = {"invalid": 422, "not_found": 404, "conflict": 409, "forbidden": 403}
@@ -94,6 +98,8 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(KeysUnavailable, _keys_unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Unrecordable, _unrecordable)
+    app.add_exception_handler(psycopg.OperationalError, _database_away)
 
 
 async def _refused_by_domain(request: Request, error: Exception) -> Response:
@@ -121,6 +127,17 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [{"field": _field(entry), "reason": str(entry["msg"])} for entry in error.errors()]
     return problem(422, "invalid", "the request does not have the shape it must have", {"errors": errors})
+
+
+async def _unrecordable(_: Request, error: Exception) -> Response:
+    return problem(422, "unrecordable", str(error))
+
+
+async def _database_away(_: Request, error: Exception) -> Response:
+    """Answer while the database is not there: whether a command was accepted is unknown, and its idempotency key makes a repeat safe."""
+    _log.warning("database_away", error=type(error).__name__)
+    detail = "the database does not answer; repeat the request with the same Idempotency-Key"
+    return problem(503, "unavailable", detail, headers={"Retry-After": "1"})
 
 
 async def _http(_: Request, error: Exception) -> Response:

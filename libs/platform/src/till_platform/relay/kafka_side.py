@@ -3,7 +3,7 @@
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from till_platform.kafka.connection import connection_options
-from till_platform.kafka.topics import ensure_topic
+from till_platform.kafka.topics import ensure_topics
 from till_platform.settings import Settings
 
 LINGER_MS = 2
@@ -22,7 +22,7 @@ class KafkaSide:
 
     async def open(self) -> AIOKafkaProducer:
         """Make sure the topic exists and return a producer for it."""
-        await ensure_topic(self._settings)
+        await ensure_topics(self._settings, ())
         options = connection_options(self._settings)
         self._producer = AIOKafkaProducer(
             **options,

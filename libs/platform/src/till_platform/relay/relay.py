@@ -27,7 +27,10 @@ from till_platform.relay.rows import COLUMNS, headers_of
 from till_platform.telemetry import metrics
 
 BATCH = 2_000
-IDLE_SECONDS = 0.02
+POLL_SECONDS = 0.02
+"""How long a relay in a process of its own waits before it looks again: nobody can wake it."""
+WOKEN_POLL_SECONDS = 1.0
+"""How long one waits that is woken by those who append, in case a second instance of the service appends too."""
 LEASE_SECONDS = 10
 CHECK_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
@@ -53,6 +56,8 @@ class Relay:
         service: str,
         connect: Callable[[], Connection[Any]],
         kafka: KafkaSide,
+        *,
+        idle_seconds: float = POLL_SECONDS,
     ) -> None:
         self.topic = kafka.topic
         self.source = source_of(service)
@@ -61,6 +66,7 @@ class Relay:
         self.failure: Exception | None = None
         self._connect = connect
         self._kafka = kafka
+        self._idle_seconds = idle_seconds
         self._connection: Connection[Any] | None = None
         self._producer: AIOKafkaProducer | None = None
         self._epoch = 0
@@ -141,7 +147,7 @@ class Relay:
             elif time.monotonic() - self._checked_at > CHECK_SECONDS:
                 await self._check_topic()
             else:
-                await self._pause(IDLE_SECONDS)
+                await self._pause(self._idle_seconds)
 
     def _read(self) -> list[tuple[Any, ...]]:
         assert self._connection is not None
