@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from till_platform.clock import Clock, SystemClock
 from till_platform.settings import Settings, SettingsError
 
+_log = structlog.get_logger(__name__)
 _FRESH_FOR = timedelta(minutes=10)
 _AT_MOST_EVERY = timedelta(seconds=30)
 _TIMEOUT = 5.0
@@ -111,8 +113,9 @@ class Keys:
             try:
                 self._keys = _signing_keys(json.loads(await asyncio.to_thread(self._source.read)))
                 self._read_at = now
-            except (OSError, ValueError, KeyError, TypeError, JoseError):
-                return  # the keys read before stay in use; readiness shows their age
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, JoseError) as error:
+                # The keys read before, if any, stay in use.
+                _log.warning("key set not read", exc_info=error)
 
 
 def _signing_keys(document: Any) -> KeySet:

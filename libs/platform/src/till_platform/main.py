@@ -19,6 +19,7 @@ from till_platform.projections.rebuild import Rebuild
 from till_platform.service import Service, openapi
 from till_platform.settings import Settings, SettingsError
 from till_platform.telemetry.logs import configure_logging
+from till_platform.telemetry.tracing import configure_tracing
 
 SWITCH_SECONDS = 0.001
 """How long a busy thread may keep the interpreter from one that answers a request."""
@@ -55,7 +56,12 @@ def _settings(service: Service) -> Settings:
 def _processes(app: typer.Typer, service: Service) -> None:
     def serve(*roles: process.Role) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
-        process.serve(service, _settings(service), frozenset(roles))
+        settings = _settings(service)
+        flush_traces = configure_tracing(settings)
+        try:
+            process.serve(service, settings, frozenset(roles))
+        finally:
+            flush_traces()
 
     @app.command()
     def api() -> None:

@@ -47,6 +47,11 @@ def collect(tracer: trace.Tracer | None) -> None:
     _tracer = tracer
 
 
+def collecting() -> bool:
+    """Return whether anybody collects spans."""
+    return _tracer is not None
+
+
 @contextmanager
 def span(
     name: str, *, parent: str | None = None, links: Iterable[str | None] = (), kind: Kind = "internal", **facts: Any

@@ -20,9 +20,11 @@ from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.reactions.reaction import Reaction
+from till_platform.telemetry.tracing import span
 from till_platform.worker.cursor import advance
 from till_platform.worker.parking import bury, parked_keys, sort_out
 from till_platform.worker.reading import Entry, Letter, Reading
+from till_platform.worker.traces import projecting
 from till_platform.worker.unit import AggregateCache, BatchUnit
 
 CACHED_AGGREGATES = 10_000
@@ -121,7 +123,7 @@ class BatchTransaction:
         for projection in self._projections:
             part = batch.only(projection.of)
             if len(part):
-                with tables.inside(connection, projection.name):
+                with projecting(projection.name, part), tables.inside(connection, projection.name):
                     projection.fold(part, db)
 
     def _react(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> tuple[BatchUnit, dict[str, Aggregate]]:
@@ -135,9 +137,10 @@ class BatchTransaction:
         if missing := {stream: cls for stream, cls in more.items() if stream not in aggregates}:
             aggregates.update(self._cache.load(connection, missing))
         for fact, reaction in work:
-            unit.begin(fact, reaction.name)
-            reaction.react(fact, unit)
-            unit.end()
+            with span(f"react {reaction.name}", parent=fact.traceparent, kind="consumer"):
+                unit.begin(fact, reaction.name)
+                reaction.react(fact, unit)
+                unit.end()
         return unit, aggregates
 
 

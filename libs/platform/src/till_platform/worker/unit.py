@@ -14,6 +14,7 @@ from till_platform.domain import Aggregate
 from till_platform.eventstore.append import Commit
 from till_platform.eventstore.recorder import as_stored
 from till_platform.eventstore.stored import LoggedEvent, LogMapper
+from till_platform.telemetry.tracing import collecting, current_traceparent
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -100,7 +101,7 @@ class BatchUnit:
             correlation_id=fact.correlation_id,
             causation_id=fact.id,
             actor=f"reaction:{reaction}",
-            traceparent=fact.traceparent,
+            traceparent=current_traceparent() if collecting() else fact.traceparent,
         )
 
     def end(self) -> None:
