@@ -13,7 +13,7 @@ import structlog
 from till_platform import context
 from till_platform.context import Context
 from till_platform.domain import NotFound
-from till_platform.telemetry.logs import configure_logging
+from till_platform.telemetry.logs import SeldomTheSame, configure_logging
 
 CANARIES = ("Анна Новак", "Anna Nowak", "+48600100200", "anna.nowak@example.org", "2912345678901")
 
@@ -143,6 +143,25 @@ def test_lines_of_libraries_look_like_ours(lines) -> None:
     trusted, other = lines()
     assert (trusted["event"], trusted["level"]) == ("error connecting in 'pool-1': timeout", "warning")
     assert other["event"] == "cannot parse %s"
+
+
+def test_a_library_does_not_say_the_same_ten_times_a_second(lines) -> None:
+    for _ in range(10):
+        logging.getLogger("aiokafka.cluster").error("Topic %s not found in cluster metadata", "loyalty")
+        log().warning("batch_again")
+    logging.getLogger("aiokafka.cluster").error("Topic %s not found in cluster metadata", "order")
+    events = [line["event"] for line in lines()]
+    assert events.count("batch_again") == 10
+    assert len(events) == 12
+
+
+def test_after_a_while_it_may_say_it_again() -> None:
+    now = [0.0]
+    seldom = SeldomTheSame(lambda: now[0])
+    record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "away", None, None)
+    assert [seldom.filter(record), seldom.filter(record)] == [True, False]
+    now[0] = 31
+    assert seldom.filter(record)
 
 
 def test_no_canary_gets_out_by_any_path(lines, house) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -14,7 +15,10 @@ from till_platform.telemetry.tracing import trace_id
 
 Line = MutableMapping[str, Any]
 # Libraries whose messages are about connections and partitions. Of the others only the sentence is kept, without what is filled in.
-_TRUSTED = ("aiokafka", "uvicorn", "psycopg.pool", "faststream", "till_", "tillstream")
+_OURS = ("till_", "tillstream")
+_TRUSTED = ("aiokafka", "uvicorn", "psycopg.pool", "faststream", *_OURS)
+_SILENCE = 30.0
+_SENTENCES = 256
 _CHATTY = {
     "uvicorn.access": logging.CRITICAL,
     "httpx2": logging.WARNING,
@@ -43,6 +47,7 @@ def configure_logging(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings.log_format)],
         )
     )
+    handler.addFilter(SeldomTheSame())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
@@ -52,6 +57,26 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.error").addFilter(_not_logged_already)
+
+
+class SeldomTheSame(logging.Filter):
+    """Lets a library say the same sentence every half minute: some say ten times a second that Kafka is away."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_OURS):
+            return True
+        now, sentence = self._clock(), (record.name, record.getMessage())
+        if now - self._said.get(sentence, -_SILENCE) < _SILENCE:
+            return False
+        if len(self._said) >= _SENTENCES:
+            self._said.clear()
+        self._said[sentence] = now
+        return True
 
 
 def _line(service: str) -> list[Any]:
