@@ -32,6 +32,7 @@ check: setup ## Check style, types, imports and contracts; what a change must pa
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/till contracts check
+	@$(BIN)/pytest -q -m "not integration" -x
 
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix
