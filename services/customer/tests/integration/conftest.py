@@ -47,7 +47,6 @@ class Town:
 @pytest.fixture(scope="module")
 def town(infra, issuer, tmp_path_factory) -> Iterator[Town]:
     others = Publisher(infra.kafka, f"t{uuid4().hex[:8]}")
-    others.open("order", "loyalty", "notification", "analytics")
     directory = tmp_path_factory.mktemp("customer")
     service = ServiceUnderTest("customer", infra, others.namespace, issuer, directory, TILL_DEFAULT_COUNTRY="PL")
     service.migrate().start()

@@ -10,9 +10,7 @@ from till_events.base import declaration_of
 from till_events.codec import encode, type_of
 from till_events.envelope import Envelope, to_headers
 from till_events.ids import new_id
-from till_events.topics import source_of
-from till_platform.kafka.topics import ensure_topic
-from till_platform.settings import Settings
+from till_events.topics import source_of, topic_of
 
 PARTITIONS = 6
 
@@ -25,11 +23,6 @@ class Publisher:
         self._kafka = kafka
         self._position = 0
         self._last: dict[tuple[str, int], int] = {}
-
-    def open(self, *owners: str) -> None:
-        """Create the topics of these services."""
-        for owner in owners:
-            asyncio.run(ensure_topic(self._settings(owner)))
 
     def publish(self, *events) -> None:
         """Publish events in this order, each as the first of a stream of its own."""
@@ -46,7 +39,7 @@ class Publisher:
                 before = self._last.get((owner, partition), 0)
                 self._last[owner, partition] = envelope.position
                 await producer.send(
-                    self._settings(owner).topic(owner),
+                    topic_of(owner, self.namespace),
                     encode(event),
                     key=envelope.key.encode(),
                     partition=partition,
@@ -69,15 +62,4 @@ class Publisher:
             time=event.occurred_at,
             recorded_at=datetime.now(UTC),
             correlation_id="test",
-        )
-
-    def _settings(self, owner: str) -> Settings:
-        return Settings(
-            service=owner,
-            environment="local",
-            kafka=self._kafka,
-            pg="",
-            redis="",
-            partitions=PARTITIONS,
-            namespace=self.namespace,
         )

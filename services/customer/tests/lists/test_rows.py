@@ -6,6 +6,7 @@ from till_customer.domain.customer import Customer
 from till_customer.domain.list_cells import answer, day, moment, several, text
 from till_customer.domain.list_columns import FIELDS, check_mapping, suggested
 from till_customer.domain.list_row import Reading, read_row, register_listed, update_listed
+from till_customer.domain.places import Place
 from till_events.customer import ConsentGranted, ConsentWithdrawn, CustomerProfileChanged, CustomerRegistered
 from till_platform.domain import Invalid
 from till_platform.testing import given, happened
@@ -158,6 +159,20 @@ def test_a_phone_that_lost_its_plus_gets_it_back_where_no_country_is_named() -> 
     row = listed(Reading(), name="Jan", phone=48501234567.0)
     given(stranger()).when(lambda c: register_listed(c, row, RU, at=NOW)).then(
         happened(CustomerRegistered, phones=("+48501234567",))
+    )
+
+
+def test_a_row_that_names_a_shop_is_read_as_in_that_shops_place() -> None:
+    reading = Reading(country="RU", zone="Europe/Moscow", locale="pl", stores={"b1": Place("DE", "Europe/Berlin")})
+    row = listed(reading, name="Uwe", phone="030 123456", store_id="b1", registered_at="31.01.2026 12:00")
+    given(stranger()).when(lambda c: register_listed(c, row, reading, at=NOW)).then(
+        happened(
+            CustomerRegistered,
+            phones=("+4930123456",),
+            zone="Europe/Berlin",
+            locale="pl",
+            occurred_at=datetime(2026, 1, 31, 11, tzinfo=UTC),
+        )
     )
 
 

@@ -44,8 +44,11 @@ class Surroundings:
     async def country_and_zone(self, store_id: str | None = None) -> tuple[str | None, str]:
         """Return the country in which phones are meant, if it is known, and the time zone."""
         stores = self._who.store_filter() or []
-        place = await place_of(self._reads, store_id or (stores[0] if len(stores) == 1 else None))
-        return place["country"] or self._settings.default_country, place["zone"] or self._settings.default_zone
+        store_id = store_id or (stores[0] if len(stores) == 1 else None)
+        place = await place_of(self._reads, store_id) if store_id else None
+        if place is None:
+            return self._settings.default_country, self._settings.default_zone
+        return place.country or self._settings.default_country, place.zone
 
 
 async def _surroundings(who: Reader, reads: ReadsDep, settings: CustomerSettingsDep) -> Surroundings:

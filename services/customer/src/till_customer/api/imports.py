@@ -17,6 +17,7 @@ from till_customer.domain import list_columns, places
 from till_customer.domain.customer_import import CustomerImport
 from till_customer.domain.list_row import Reading
 from till_customer.projections.customers import KnownByReadModels
+from till_customer.projections.stores import places_of_all
 from till_platform.domain import NotFound
 from till_platform.http import ClockDep, LogDep, ReadsDep, ndjson_out, problems, streamed
 
@@ -120,6 +121,8 @@ async def import_list(
             reading=Reading(
                 country=places.country(told.country) if told.country else country,
                 zone=places.zone(told.zone or zone),
+                locale=settings.default_locale,
+                stores=await places_of_all(reads),
                 dates=told.dates,
                 wording=told.wording,
             ),

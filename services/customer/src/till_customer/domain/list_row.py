@@ -12,15 +12,21 @@ from till_customer.domain.customer import Customer
 from till_customer.domain.list_cells import Cell, DateOrder
 from till_customer.domain.list_columns import CONSENTS
 from till_customer.domain.moments import happened_at
+from till_customer.domain.places import Place
 from till_customer.domain.profile import identity
 from till_events.customer import Acquisition
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """How the cells of a list are to be read: phones by country, times by zone, and whether days or months are written first."""
+    """How the cells of a list are to be read: phones by country, times by zone, and whether days or months are written first.
+
+    A row that names a shop is read as in that shop's place; `country`, `zone` and `locale` are for those that do not say.
+    """
 
     country: str | None = None
     zone: str = "UTC"
+    locale: str = "en"
+    stores: Mapping[str, Place] = {}
     dates: DateOrder = "dmy"
     wording: str = "import"
 
@@ -31,6 +37,7 @@ class ListedCustomer(Struct, frozen=True, kw_only=True):
     parts: dict[str, Any]
     customer_id: str | None
     country: str | None
+    zone: str
     acquisition: Acquisition
     registered_at: datetime | None
     consent_at: datetime | None
@@ -60,8 +67,10 @@ def read_row(cells: Mapping[str, Sequence[Cell]], reading: Reading, *, now: date
         return [value for cell in cells.get(field, ()) for value in list_cells.several(cell, field)]
 
     locale = places.locale(text("locale")) if text("locale") else ""
-    country = places.country(text("country")) if text("country") else reading.country or places.country_of(locale)
-    zone = places.zone(text("zone")) if text("zone") else reading.zone
+    place = reading.stores.get(text("store_id")) or Place(None, reading.zone)
+    country = places.country(text("country")) if text("country") else None
+    country = country or place.country or reading.country or places.country_of(locale)
+    zone = places.zone(text("zone")) if text("zone") else place.zone
     composed = " ".join(part for field in ("first_name", "middle_name", "last_name") if (part := text(field)))
     parts: dict[str, Any] = {
         "name": text("name") or composed,
@@ -71,7 +80,7 @@ def read_row(cells: Mapping[str, Sequence[Cell]], reading: Reading, *, now: date
         "birth_date": list_cells.day(one("birth_date"), "birth_date", reading.dates),
         "gender": list_cells.gender(one("gender"), "gender"),
         "locale": locale,
-        "zone": text("zone"),
+        "zone": zone if text("zone") else None,
         "store_id": text("store_id"),
         "external_id": text("external_id"),
         "card_numbers": several("card"),
@@ -84,6 +93,7 @@ def read_row(cells: Mapping[str, Sequence[Cell]], reading: Reading, *, now: date
         parts={field: value for field, value in parts.items() if value},
         customer_id=identity(text("customer_id")) if text("customer_id") else None,
         country=country,
+        zone=zone,
         acquisition=Acquisition(source=text("source") or "import", campaign=text("campaign") or None),
         registered_at=happened_at(registered_at, now) if registered_at else None,
         consent_at=happened_at(consent_at, now) if consent_at else None,
@@ -94,7 +104,8 @@ def read_row(cells: Mapping[str, Sequence[Cell]], reading: Reading, *, now: date
 def register_listed(customer: Customer, listed: ListedCustomer, reading: Reading, *, at: datetime) -> None:
     """Enter a listed customer whom nobody knew, as of the day the list says, else of `at`."""
     registered_at = listed.registered_at or at
-    customer.register(listed.parts, at=registered_at, country=listed.country, acquisition=listed.acquisition)
+    parts = {"locale": reading.locale, "zone": listed.zone, **listed.parts}
+    customer.register(parts, at=registered_at, country=listed.country, acquisition=listed.acquisition)
     _hear_consents(customer, listed, reading, at=listed.consent_at or registered_at)
 
 

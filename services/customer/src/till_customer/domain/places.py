@@ -4,6 +4,7 @@ import re
 from functools import cache
 from zoneinfo import available_timezones
 
+from msgspec import Struct
 from phonenumbers import SUPPORTED_REGIONS
 
 from till_platform.domain import Invalid
@@ -14,6 +15,13 @@ _LOCALE = re.compile(
     r"(?P<rest>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[a-wyz0-9](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?)",
     re.IGNORECASE,
 )
+
+
+class Place(Struct, frozen=True):
+    """Where a shop is: the country in which its customers write their phones, and the zone in which they sleep."""
+
+    country: str | None
+    zone: str
 
 
 def locale(written: str) -> str:
