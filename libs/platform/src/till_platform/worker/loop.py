@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from psycopg import Connection
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from till_platform.eventstore.errors import VersionConflict
 from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
@@ -123,7 +124,14 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 await self._find_ourselves(consumer)
             reading = await self._fetch(consumer)
             await self._settle()
-        except (psycopg.OperationalError, KafkaError, VersionConflict, Fenced, Hole) as error:
+        except (
+            psycopg.OperationalError,
+            IdleInTransactionSessionTimeout,
+            KafkaError,
+            VersionConflict,
+            Fenced,
+            Hole,
+        ) as error:
             await self._again(consumer, error)
             return
         self.measures.observe(consumer, self._cursors)
