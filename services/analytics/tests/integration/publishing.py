@@ -11,9 +11,7 @@ from till_events.base import declaration_of
 from till_events.codec import encode, type_of
 from till_events.envelope import Envelope, to_headers
 from till_events.ids import new_id
-from till_events.topics import source_of
-from till_platform.kafka.topics import ensure_topic
-from till_platform.settings import Settings
+from till_events.topics import source_of, topic_of
 
 PARTITIONS = 6
 _ABOUT = ("purchase_id", "return_id", "order_id", "product_id", "customer_id", "store_id")
@@ -28,11 +26,6 @@ class Publisher:
         self._positions: Counter[str] = Counter()
         self._sequences: Counter[str] = Counter()
         self._last: dict[tuple[str, int], int] = {}
-
-    def open(self, *owners: str) -> None:
-        """Create the topics of these services."""
-        for owner in owners:
-            asyncio.run(ensure_topic(self._settings(owner)))
 
     def publish(self, *events, as_bytes: bytes | None = None) -> None:
         """Publish events in this order, each in the stream of what it is about; `as_bytes` in the place of what they say."""
@@ -49,7 +42,7 @@ class Publisher:
                 before = self._last.get((owner, partition), 0)
                 self._last[owner, partition] = envelope.position
                 await producer.send(
-                    self._settings(owner).topic(owner),
+                    topic_of(owner, self._namespace),
                     as_bytes if as_bytes is not None else encode(event),
                     key=envelope.key.encode(),
                     partition=partition,
@@ -74,15 +67,4 @@ class Publisher:
             time=event.occurred_at,
             recorded_at=datetime.now(UTC),
             correlation_id="test",
-        )
-
-    def _settings(self, owner: str) -> Settings:
-        return Settings(
-            service=owner,
-            environment="local",
-            kafka=self._kafka,
-            pg="",
-            redis="",
-            partitions=PARTITIONS,
-            namespace=self._namespace,
         )
