@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from till_events.base import Event
 from till_platform.domain import Aggregate
 from till_platform.eventstore.schema import migrate
-from till_platform.kafka.topics import ensure_topic
 from till_platform.parts import connect, open_parts
 from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.relay import Relay
@@ -39,7 +38,6 @@ class Neighbour:
         )
         with connect(self._settings, long=True) as connection:
             migrate(connection)
-        asyncio.run(ensure_topic(self._settings))
         self._loop = asyncio.new_event_loop()
         self._open = threading.Event()
         self._over = asyncio.Event()

@@ -1,10 +1,12 @@
 """The programme: what the chain promised its customers, version by version."""
 
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from till_events.base import Event
+from till_events.ids import AccountId, CustomerId, account_id
 from till_events.loyalty import ProgrammeRules, ProgramRulesPublished
 from till_loyalty.domain.rules import Rules
 from till_platform.domain import Aggregate, Invalid
@@ -15,6 +17,12 @@ MAIN = "main"
 RETURN_POLICIES = ("only_pending", "within_balance", "unlimited")
 _LONGEST_DAYS = 36_500
 _LONGEST_HOLD_MINUTES = 24 * 60
+
+
+@lru_cache(maxsize=65_536)
+def account_of(customer_id: CustomerId) -> AccountId:
+    """Return the id of a customer's account in the chain's programme, whether or not it was opened yet."""
+    return account_id(MAIN, customer_id)
 
 
 class Programme(Aggregate):

@@ -1,12 +1,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from till_events.ids import account_id
 from till_events.order import PurchaseRecorded
 from till_loyalty.domain.account import Account
-from till_loyalty.domain.cards import Card
+from till_loyalty.domain.cards import Card, numbers_for
 from till_loyalty.domain.earning import accrue
-from till_loyalty.domain.programme import MAIN, Programme
+from till_loyalty.domain.programme import MAIN, Programme, account_of
 from till_loyalty.domain.purchases import CreditedPurchase
 from till_loyalty.reactions.welcome import welcome
 from till_platform.batch import Fact
@@ -26,14 +25,24 @@ class WhenPurchaseIsRecorded(Reaction):
         purchase: PurchaseRecorded = fact.event
         yield Programme, MAIN
         if purchase.customer_id:
-            yield Account, account_id(MAIN, purchase.customer_id)
+            yield Account, account_of(purchase.customer_id)
         elif purchase.card_number:
             yield Card, purchase.card_number
+
+    def also_wants(self, fact: Fact[Any], unit: Unit) -> Iterable[Wanted]:
+        purchase: PurchaseRecorded = fact.event
+        if purchase.customer_id:
+            account = account_of(purchase.customer_id)
+            if not unit.get(Account, account).exists:
+                yield Card, next(numbers_for(account))
+        elif purchase.card_number and (owner := unit.get(Card, purchase.card_number).account_id):
+            yield Account, owner
+            yield CreditedPurchase, purchase.purchase_id
 
     def react(self, fact: Fact[Any], unit: Unit) -> None:
         purchase: PurchaseRecorded = fact.event
         if purchase.customer_id:
-            account = unit.get(Account, account_id(MAIN, purchase.customer_id))
+            account = unit.get(Account, account_of(purchase.customer_id))
             if not account.exists:
                 welcome(unit, account, purchase.customer_id, at=purchase.occurred_at)
         elif purchase.card_number and (owner := unit.get(Card, purchase.card_number).account_id):

@@ -1,10 +1,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from till_events.ids import account_id
 from till_events.order import PurchaseReturned
 from till_loyalty.domain.account import Account
-from till_loyalty.domain.programme import MAIN, Programme
+from till_loyalty.domain.programme import MAIN, Programme, account_of
 from till_loyalty.domain.purchases import CreditedPurchase
 from till_loyalty.domain.returning import settle_return
 from till_platform.batch import Fact
@@ -21,14 +20,21 @@ class WhenPurchaseIsReturned(Reaction):
         returned: PurchaseReturned = fact.event
         yield Programme, MAIN
         if returned.customer_id:
-            yield Account, account_id(MAIN, returned.customer_id)
+            yield Account, account_of(returned.customer_id)
         elif returned.purchase_id:
             yield CreditedPurchase, returned.purchase_id
+
+    def also_wants(self, fact: Fact[Any], unit: Unit) -> Iterable[Wanted]:
+        returned: PurchaseReturned = fact.event
+        if returned.purchase_id and not returned.customer_id:
+            owner = unit.get(CreditedPurchase, returned.purchase_id).account_id
+            if owner:
+                yield Account, owner
 
     def react(self, fact: Fact[Any], unit: Unit) -> None:
         returned: PurchaseReturned = fact.event
         if returned.customer_id:
-            account = unit.get(Account, account_id(MAIN, returned.customer_id))
+            account = unit.get(Account, account_of(returned.customer_id))
         elif returned.purchase_id and (owner := unit.get(CreditedPurchase, returned.purchase_id).account_id):
             account = unit.get(Account, owner)
         else:
