@@ -58,6 +58,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._connect = connect
         self._committed = committed
         self._max_records = max_records
+        self._at_once = max_records
         self._consumer: AIOKafkaConsumer | None = None
         self._connection: Connection[Any] | None = None
         self._cursors: dict[Partition, Cursor] = {}
@@ -140,7 +141,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> Reading | None:
         try:
-            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._max_records)
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._at_once)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
                 await self._rewind(consumer, _place(partition), "the topic no longer has the offset we need")
@@ -165,6 +166,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             task, self._in_flight = self._in_flight, None
             await task
             self._failures = 0
+            self._at_once = min(self._max_records, self._at_once + self._at_once // 10 + 1)
 
     async def _take(self, reading: Reading) -> None:
         started = time.monotonic()
@@ -220,6 +222,9 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             self._in_flight = None
         if isinstance(error, Fenced):
             self.measures.fenced()
+        if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+            # So starved that a batch's transaction sat idle too long: the same batch would, again and again. A smaller one will not.
+            self._at_once = max(1, self._at_once // 4)
         self._failures += 1
         pause = (
             0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
