@@ -13,7 +13,6 @@ from till_events.order import OrderStatusChanged
 from till_platform.clock import SystemClock
 from till_platform.domain import Aggregate
 from till_platform.eventstore.schema import migrate
-from till_platform.kafka.topics import ensure_topic
 from till_platform.parts import connect, open_parts
 from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.relay import Relay
@@ -49,7 +48,6 @@ class Neighbour:
         )
         with connect(self._settings, long=True) as connection:
             migrate(connection)
-        asyncio.run(ensure_topic(self._settings))
         self._loop = asyncio.new_event_loop()
         self._opened = threading.Event()
         self._over = asyncio.Event()
