@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check fix lock contracts bench-year
+.PHONY: help setup up down demo test check fix lock contracts bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -43,6 +43,9 @@ contracts: setup ## Write contracts/ anew from the events and the APIs
 
 bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory per process
 	@$(BIN)/python bench/year.py
+
+bench-cards: setup ## Measure how fast a till is told about a card, idle and while history is imported
+	@$(BIN)/python bench/cards.py
 
 lock: setup ## Write requirements.lock (versions and hashes, no addresses); UPGRADE=1 chooses newer versions
 	@$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \

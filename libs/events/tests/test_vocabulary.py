@@ -87,19 +87,11 @@ def test_numbers_are_whole_and_within_what_every_reader_holds_exactly(declared):
             assert (kind.ge, kind.le) == (-EXACT, EXACT), name
 
 
-CURRENCY_ELSEWHERE = {
-    "PointsReversed": "the programme's",
-    "ReturnWithoutPoints": "the programme's",
-    "RfmScoreChanged": "the model's",
-}
-"""Whose currency an amount is in when the event itself does not say."""
-
-
 @EVERY
 def test_money_has_its_currency_beside_it(declared):
     names = {name for name, _ in fields(declared.cls)}
     has_money = any(name.endswith("_minor") for name in names)
-    assert has_money <= ("currency" in names or declared.name in CURRENCY_ELSEWHERE)
+    assert has_money <= ("currency" in names)
 
 
 @EVERY

@@ -47,6 +47,7 @@ class RfmScoreChanged(Event, frozen=True, kw_only=True):
     recency_days: Whole
     frequency: Whole
     monetary_minor: Minor
+    currency: Currency
     r: Whole
     f: Whole
     m: Whole

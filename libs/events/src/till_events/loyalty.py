@@ -130,6 +130,7 @@ class PointsReversed(Event, frozen=True, kw_only=True):
     shortfall: Points
     policy: ReturnPolicy
     spend_minor: Minor
+    currency: Currency
 
 
 @published(by="loyalty")
@@ -140,6 +141,7 @@ class ReturnWithoutPoints(Event, frozen=True, kw_only=True):
     customer_id: CustomerId
     return_id: str
     spend_minor: Minor
+    currency: Currency
     purchase_id: PurchaseId | None = None
 
 

@@ -10,7 +10,7 @@ MONDAY, TUESDAY = date(2026, 11, 16), date(2026, 11, 17)
 
 def score(r=5, f=4, m=4, group="champions", **others) -> Score:
     facts = {"recency_days": 1, "frequency": 12, "monetary_minor": 45_000} | others
-    return Score(customer_id="c-1", r=r, f=f, m=m, group=group, **facts)
+    return Score(customer_id="c-1", currency="USD", r=r, f=f, m=m, group=group, **facts)
 
 
 def ranked(as_of=MONDAY, model_version=1, previous_group=None, **others) -> RfmScoreChanged:

@@ -151,6 +151,7 @@ def story(customer: str):
             recency_days=0,
             frequency=3,
             monetary_minor=1,
+            currency="USD",
             r=5,
             f=5,
             m=5,

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
-from till_events.codec import decode
+from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode
 from till_platform.batch import Fact
 from till_platform.domain import Conflict, Invalid, NotFound
 from till_platform.worker.transaction import BatchTransaction
@@ -32,6 +32,12 @@ DELETE FROM parked_key WHERE consumer = %s AND topic = %s AND key = %s AND NOT E
     SELECT 1 FROM dead_letter WHERE consumer = %s AND topic = %s AND key = %s AND settled_at IS NULL
 )
 """
+
+
+class StillUnreadable(Conflict):
+    """A letter was taken up again, and this code still cannot read it. It stays where it is, and all that waits behind it."""
+
+    code = "still-unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,10 @@ def _waiting(connection: Connection[Any], first: DeadLetter) -> Sequence[DeadLet
 
 def _facts(found: DeadLetter) -> list[Fact[Any]]:
     headers = {name: value.encode() for name, value in found.headers.items()}
-    event = decode(found.type or "", found.value or b"")
+    try:
+        event = decode(found.type or "", found.value or b"")
+    except (UnreadableEvent, UnknownMajor, UnknownType) as error:
+        raise StillUnreadable(f"dead letter {found.id} still cannot be read", id=found.id) from error
     return [Fact(event, headers, (found.key or b"").decode(), found.topic, found.partition, found.offset)]
 
 

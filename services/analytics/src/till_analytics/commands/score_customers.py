@@ -68,7 +68,7 @@ async def _pages(reads: Reads, ranking: Ranking, as_of: date) -> AsyncIterator[l
     after = None
     while True:
         rows = await rfm_scores(reads, ranking, as_of, buyers_only=True, after=after, limit=PAGE)
-        yield [Score(**row) for row in rows]
+        yield [Score(**row, currency=ranking.currency) for row in rows]
         if len(rows) < PAGE:
             return
         after = rows[-1]["customer_id"]

@@ -20,6 +20,7 @@ class Score:
     recency_days: int
     frequency: int
     monetary_minor: int
+    currency: str
     r: int
     f: int
     m: int
@@ -51,6 +52,7 @@ class CustomerRank(Aggregate):
                 recency_days=score.recency_days,
                 frequency=score.frequency,
                 monetary_minor=score.monetary_minor,
+                currency=score.currency,
                 r=score.r,
                 f=score.f,
                 m=score.m,

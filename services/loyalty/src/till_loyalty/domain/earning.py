@@ -47,5 +47,5 @@ def accrue(account: Account, purchase: PurchaseRecorded, programme: Programme) -
         last_return, _ = early[-1]
         take_back(account, last_return, purchase.purchase_id, rules, at=at, spend_minor=0)
     if account.debts:
-        collect_debts(account, purchase.purchase_id, at=at)
+        collect_debts(account, purchase.purchase_id, rules, at=at)
     review_tier(account, programme, at=at)

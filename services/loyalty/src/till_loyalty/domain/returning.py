@@ -34,6 +34,7 @@ def settle_return(account: Account, returned: PurchaseReturned, programme: Progr
                 customer_id=account.customer_id,
                 return_id=returned.return_id,
                 spend_minor=spend,
+                currency=rules.terms.currency,
                 purchase_id=returned.purchase_id,
             )
         )
@@ -67,11 +68,12 @@ def take_back(
             shortfall=due - total(allocations),
             policy=rules.terms.return_policy,
             spend_minor=spend_minor,
+            currency=rules.terms.currency,
         )
     )
 
 
-def collect_debts(account: Account, lot_id: str, *, at: datetime) -> None:
+def collect_debts(account: Account, lot_id: str, rules: Rules, *, at: datetime) -> None:
     """Let newly earned points pay what earlier returns could not collect, the oldest first."""
     for return_id, (purchase_id, owed) in list(account.debts.items()):
         allocations = take(owed, account.free((account.lots[lot_id],), at))
@@ -88,6 +90,7 @@ def collect_debts(account: Account, lot_id: str, *, at: datetime) -> None:
                     shortfall=owed - total(allocations),
                     policy="unlimited",
                     spend_minor=0,
+                    currency=rules.terms.currency,
                 )
             )
 

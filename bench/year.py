@@ -1,0 +1,84 @@
+"""The year of the Complete Journey through all five services: seconds per stage, CPU seconds and peak memory per process.
+
+`make bench-year` (or `WEEKS=4 make bench-year` for a part). To reach: 300 s from the first receipt to the last read model caught up, on two
+cores; no service above 250 MB.
+"""
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stack import Costs, fresh_stack, machine
+
+from tillstream.demo.dataset import Dataset
+from tillstream.demo.importing import import_history
+from tillstream.demo.totals import totals
+from tillstream.standing import wait_until_caught_up
+
+LIMIT_SECONDS = 300
+LIMIT_MB = 250
+
+
+def main() -> int:
+    weeks = os.environ.get("WEEKS", "all")
+    about = machine()
+    data = Dataset(None if weeks == "all" else int(weeks), today=datetime.now(UTC).date())
+    with fresh_stack() as attached:
+        costs = Costs(attached)
+        marks: dict[str, float] = {}
+        ended: dict[str, float] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            marks.setdefault(what, now)
+            ended[what] = now
+            if done == total or now - shown.get(what, 0) > 5:
+                shown[what] = now
+                print(f"{what:>12} {done:>9,} of {total:,}", file=sys.stderr, flush=True)
+
+        shown: dict[str, float] = {}
+        started = time.monotonic()
+        import_history(attached, data, tell)
+        imported = time.monotonic()
+        standing = wait_until_caught_up(attached)
+        caught_up = time.monotonic()
+        costs.end()
+        known = totals(attached, data.last_day)
+    agree = all((t.sales_minor, t.receipts) == (data.sales_minor, data.receipts_count) for t in known)
+    receipts_started = ended["customers"]
+    result = {
+        "machine": about,
+        "weeks": weeks,
+        "receipts": data.receipts_count,
+        "lines": data.lines_count,
+        "events": sum(standing.recorded.values()),
+        "agrees_to_the_cent": agree,
+        "seconds": {
+            "stores": round(ended["stores"] - started, 1),
+            "products": round(ended["products"] - ended["stores"], 1),
+            "customers": round(ended["customers"] - ended["products"], 1),
+            "receipts_accepted": round(imported - receipts_started, 1),
+            "receipts_to_caught_up": round(caught_up - receipts_started, 1),
+            "all": round(caught_up - started, 1),
+        },
+        "cpu_seconds": costs.cpu_seconds,
+        "peak_mb": costs.peak_mb,
+        "peak_mb_of_all_services_together": costs.peak_services_mb,
+    }
+    print(json.dumps(result, indent=2))
+    folder = Path(__file__).parent / "results"
+    (folder / f"year-{weeks}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(result, indent=2) + "\n")
+    within = result["seconds"]["receipts_to_caught_up"] <= LIMIT_SECONDS
+    small = all(costs.peak_mb[name] <= LIMIT_MB for name in attached.services)
+    print(
+        f"within {LIMIT_SECONDS} s: {within}; every service within {LIMIT_MB} MB: {small}; agrees: {agree}",
+        file=sys.stderr,
+    )
+    return 0 if agree else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

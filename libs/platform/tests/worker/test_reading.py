@@ -1,0 +1,102 @@
+import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+
+from till_events.order import OrderPaymentRecorded
+from till_platform.worker.cursor import Cursor
+from till_platform.worker.reading import Hole, Reader
+
+from .records import PLACE, Partition, paid
+
+
+def read(partition, cursor=None, start=0):
+    cursor = cursor or Cursor()
+    return Reader([OrderPaymentRecorded]).read({PLACE: partition.records[start:]}, {PLACE: cursor})
+
+
+def amounts(reading):
+    return [entry.fact.event.amount_minor for entry in reading.entries if entry.fact]
+
+
+def test_facts_come_in_the_order_of_the_partition_and_move_its_cursor():
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2), skip=5)
+    reading = read(partition)
+    assert amounts(reading) == [1, 2]
+    assert reading.after == {PLACE: Cursor(2, 7)}
+
+
+def test_what_was_published_again_is_told_by_its_position():
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2)).again(0, 2).publish(paid(amount=3))
+    reading = read(partition)
+    assert amounts(reading) == [1, 2, 3]
+    assert reading.repeats == 2
+
+
+def test_an_event_that_is_missing_is_a_hole_and_nothing_is_read_over_it():
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3))
+    del partition.records[1]
+    with pytest.raises(Hole):
+        read(partition)
+
+
+def test_a_topic_whose_beginning_is_gone_is_a_hole():
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2))
+    with pytest.raises(Hole):
+        read(partition, start=1)
+
+
+def test_a_topic_that_was_wiped_and_refilled_is_read_from_its_beginning_without_taking_anything_twice():
+    before = Partition().publish(paid(amount=1)).publish(paid(amount=2)).again(0, 2)
+    cursor = read(before).after[PLACE]
+    refilled = Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3))
+    reading = read(refilled, Cursor(0, cursor.last_position))
+    assert amounts(reading) == [3]
+
+
+def test_unknown_types_are_skipped_and_count_as_read():
+    partition = Partition().publish(kind="tillstream.order.Novelty.v1", value=b"{}", key="ann").publish(paid())
+    reading = read(partition)
+    assert len(reading.entries) == 1
+    assert reading.after[PLACE].last_position == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("tillstream.order.OrderPaymentRecorded.v9", b"{}", "unknown-major"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b"{", "unreadable-event"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b'{"order_id": 5}', "unreadable-event"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b"[" * 100_000, "unreadable-event"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b'"' + b"x" * 5_000_000 + b'"', "unreadable-event"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b"\xff\xfe", "unreadable-event"),
+        ("tillstream.order.OrderPaymentRecorded.v1", b"NaN", "unreadable-event"),
+    ],
+)
+def test_what_cannot_be_read_becomes_a_letter_with_its_bytes(kind, value, reason):
+    partition = Partition().publish(kind=kind, value=value, key="ann").publish(paid(customer="bob"))
+    reading = read(partition)
+    assert reading.entries[0].letter.reason == reason
+    assert reading.entries[0].letter.record.value == value
+    assert amounts(reading) == [100]
+
+
+def test_rubbish_without_headers_becomes_a_letter_and_moves_no_position():
+    reading = read(Partition().publish(paid()).rubbish().publish(paid()))
+    assert [entry.letter.reason for entry in reading.entries if entry.letter] == ["unreadable-envelope"]
+    assert reading.after[PLACE] == Cursor(3, 2)
+
+
+@given_any(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(0, 40))
+def test_a_reading_cut_in_two_anywhere_moves_the_cursors_as_one(kinds, seed):
+    partition = Partition()
+    for kind in kinds:
+        if kind == 0:
+            partition.rubbish()
+        else:
+            partition.publish(paid(amount=kind), skip=seed % 3)
+    reading = read(partition)
+    first, second = reading.halves()
+    assert first.entries + second.entries == reading.entries
+    assert first.before == reading.before
+    assert first.after == second.before
+    assert second.after == reading.after

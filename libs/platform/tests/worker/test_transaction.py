@@ -1,0 +1,198 @@
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from till_events.loyalty import PointsAdjusted
+from till_events.order import OrderPaymentRecorded
+from till_platform.domain import Aggregate, Conflict
+from till_platform.eventstore.schema import migrate
+from till_platform.projections import tables
+from till_platform.projections.projection import Projection
+from till_platform.projections.table import Table
+from till_platform.reactions.reaction import Reaction
+from till_platform.worker.cursor import Cursor, Fenced, read_cursors
+from till_platform.worker.reading import Reader
+from till_platform.worker.transaction import BatchTransaction
+
+from .records import PLACE, Partition, paid
+
+pytestmark = pytest.mark.integration
+CONSUMER = "test.worker"
+PAID = Table("paid", {"customer_id": "text", "payments": "bigint", "amount_minor": "bigint"}, ("customer_id",))
+
+
+class Payments(Projection):
+    name = "payments"
+    of = (OrderPaymentRecorded,)
+    tables = (PAID,)
+
+    def fold(self, batch, db):
+        rows = [(fact.event.customer_id, 1, fact.event.amount_minor) for fact in batch.of(OrderPaymentRecorded)]
+        db.add(PAID, rows, sums=("payments", "amount_minor"))
+
+
+class Purse(Aggregate):
+    kind = "purse"
+
+    def __init__(self, id):
+        super().__init__(id)
+        self.points = 0
+
+    def apply(self, event):
+        self.points += event.points
+
+
+class WhenPaid(Reaction):
+    name = "when_paid"
+    of = (OrderPaymentRecorded,)
+
+    def wants(self, fact):
+        return [(Purse, fact.event.customer_id)]
+
+    def react(self, fact, unit):
+        if fact.event.amount_minor == 666:
+            raise Conflict("this amount is refused")
+        purse = unit.get(Purse, fact.event.customer_id)
+        purse.record(
+            PointsAdjusted(
+                occurred_at=fact.event.occurred_at,
+                account_id="a",
+                customer_id=fact.event.customer_id,
+                adjustment_id=fact.id,
+                points=fact.event.amount_minor,
+                allocations=(),
+                reason="test",
+            )
+        )
+        unit.effect("thanks", fact.id, {"customer": fact.event.customer_id})
+
+
+class Worker:
+    def __init__(self, dsn):
+        self.connection = psycopg.connect(dsn, autocommit=True)
+        self.transaction = BatchTransaction(CONSUMER, (Payments(),), (WhenPaid(),), lambda: datetime.now(UTC))
+        self.reader = Reader([OrderPaymentRecorded])
+        self.cursors = read_cursors(self.connection, CONSUMER, [PLACE])
+
+    def read(self, records):
+        reading = self.reader.read({PLACE: records}, self.cursors)
+        return reading
+
+    def take(self, records):
+        reading = self.read(records)
+        taken = self.transaction.take(self.connection, reading)
+        self.cursors = reading.after
+        return taken
+
+
+@pytest.fixture
+def dsn(infra):
+    address = infra.database("worker")
+    with psycopg.connect(address, autocommit=True) as connection:
+        migrate(connection)
+        connection.execute("CREATE SCHEMA extensions")
+        tables.prepare(connection, [Payments()], CONSUMER)
+    return address
+
+
+@pytest.fixture
+def worker(dsn):
+    made = Worker(dsn)
+    yield made
+    made.connection.close()
+
+
+def rows(worker, query):
+    return worker.connection.execute(query).fetchall()
+
+
+def sums(worker):
+    return dict(rows(worker, "SELECT customer_id, amount_minor::int FROM payments.paid"))
+
+
+def test_read_models_reactions_effects_and_checkpoint_are_one_transaction(worker):
+    taken = worker.take(Partition().publish(paid(amount=5)).publish(paid(amount=7)).records)
+    assert (taken.events, taken.effects) == (2, 2)
+    assert sums(worker) == {"ann": 12}
+    assert rows(worker, "SELECT stream, sequence, causation_id IS NOT NULL FROM log ORDER BY position") == [
+        ("purse-ann", 1, True),
+        ("purse-ann", 2, True),
+    ]
+    assert rows(worker, "SELECT next_offset, last_position FROM checkpoint") == [(2, 2)]
+
+
+def test_a_second_consumer_that_took_the_same_records_first_fences_the_first_one(worker, dsn):
+    partition = Partition().publish(paid(amount=5))
+    late = Worker(dsn)
+    reading = late.read(partition.records)
+    worker.take(partition.records)
+    with pytest.raises(Fenced):
+        late.transaction.take(late.connection, reading)
+    late.connection.close()
+    assert sums(worker) == {"ann": 5}
+    assert rows(worker, "SELECT count(*) FROM log") == [(1,)]
+
+
+def test_control_without_the_compare_and_set_the_same_records_count_twice(worker, dsn, monkeypatch):
+    partition = Partition().publish(paid(amount=5))
+    late = Worker(dsn)
+    reading = late.read(partition.records)
+    worker.take(partition.records)
+    monkeypatch.setattr("till_platform.worker.transaction.advance", lambda *_: None)
+    late.transaction.take(late.connection, reading)
+    late.connection.close()
+    assert sums(worker) == {"ann": 10}
+
+
+def test_a_refused_event_is_found_among_many_and_its_key_waits_while_others_flow(worker):
+    partition = Partition()
+    for number in range(20):
+        partition.publish(paid(customer=f"c{number % 4}", amount=666 if number == 9 else 1))
+    worker.take(partition.records)
+    assert sums(worker) == {"c0": 5, "c1": 2, "c2": 5, "c3": 5}
+    letters = rows(worker, 'SELECT "offset"::int, reason FROM dead_letter ORDER BY "offset"')
+    assert letters == [(9, "refused:conflict"), (13, "waiting"), (17, "waiting")]
+    assert rows(worker, "SELECT next_offset::int, last_position::int FROM checkpoint") == [(20, 20)]
+
+
+def test_control_without_parking_later_events_of_the_key_overtake_the_bad_one(worker, monkeypatch):
+    monkeypatch.setattr(
+        "till_platform.worker.transaction.sort_out",
+        lambda entries, _: ([e for e in entries if not e.letter], [e.letter for e in entries if e.letter]),
+    )
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=666)).publish(paid(amount=2))
+    worker.take(partition.records)
+    assert sums(worker) == {"ann": 3}
+
+
+def test_a_parked_key_waits_in_later_batches_too(worker):
+    partition = Partition().publish(paid(amount=666)).publish(paid(customer="bob"))
+    worker.take(partition.records)
+    partition.publish(paid(amount=1)).publish(paid(customer="bob"))
+    worker.take(partition.records[2:])
+    assert sums(worker) == {"bob": 200}
+
+
+def test_an_aggregate_changed_by_the_api_between_batches_is_seen(worker, dsn):
+    worker.take(Partition().publish(paid(amount=5)).records)
+    other = Worker(dsn)
+    other.cursors = {PLACE: Cursor(1, 1)}
+    partition = Partition().publish(paid(amount=5)).publish(paid(amount=7)).publish(paid(amount=9))
+    other.take(partition.records[1:2])
+    other.connection.close()
+    worker.cursors = {PLACE: Cursor(2, 2)}
+    worker.take(partition.records[2:])
+    assert rows(worker, "SELECT sequence FROM log ORDER BY position") == [(1,), (2,), (3,)]
+
+
+def test_nothing_of_a_batch_stays_when_its_transaction_fails(worker):
+    partition = Partition().publish(paid(amount=5))
+    reading = worker.read(partition.records)
+    worker.connection.execute("ALTER TABLE effect RENAME TO gone")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        worker.transaction.take(worker.connection, reading)
+    worker.connection.execute("ALTER TABLE gone RENAME TO effect")
+    assert sums(worker) == {}
+    worker.take(partition.records)
+    assert rows(worker, "SELECT sequence FROM log") == [(1,)]

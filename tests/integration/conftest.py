@@ -1,0 +1,90 @@
+"""A chain of shops on real parts of its own, for tests that break them; and the words in which tests talk to it."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from till_events.ids import new_id
+from till_platform.local.stack import LocalStack
+from till_platform.testing.infra import Infra
+from till_platform.testing.running import ServiceUnderTest
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def own_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Kafka, PostgreSQL and Valkey that a test may kill, freeze and wipe. Embedded ones: containers of others are not ours to break."""
+    if request.config.getoption("--infra") == "external":
+        pytest.skip("these tests break Kafka and PostgreSQL: they need parts of their own (--infra=local)")
+    with LocalStack(tmp_path_factory.mktemp("own-stack")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def own_chain(own_stack, issuer, tmp_path_factory):
+    """Make services on the stack of one's own."""
+    infra = Infra("local", own_stack.kafka, own_stack.postgres_admin_dsn, own_stack.redis, own_stack)
+    directory = tmp_path_factory.mktemp("own-services")
+    namespace = f"t{uuid4().hex[:8]}"
+    made: list[ServiceUnderTest] = []
+
+    def make(name: str, **extra: str) -> ServiceUnderTest:
+        service = ServiceUnderTest(name, infra, namespace, issuer, directory, **extra)
+        made.append(service)
+        return service.migrate()
+
+    yield make
+    for service in reversed(made):
+        service.stop()
+
+
+def post(
+    client: httpx2.Client, path: str, body: dict, *, key: str | None = None, status: int | None = None
+) -> httpx2.Response:
+    """POST with an idempotency key and check the status."""
+    answer = client.post(path, json=body, headers={"Idempotency-Key": key or new_id()})
+    assert answer.status_code == status if status else answer.status_code < 300, (answer.status_code, answer.text)
+    return answer
+
+
+def open_store(client: httpx2.Client, store_id: str = "S1") -> None:
+    """Open a shop in New York."""
+    body = {"store_id": store_id, "name": store_id, "zone": "America/New_York", "currency": "USD"}
+    post(client, "/v1/stores", body, key=f"store-{store_id}-{new_id()}")
+
+
+def receipt(
+    customer_id: str | None = "ann", *, total: int = 1_000, number: str | None = None, store_id: str = "S1", **more
+) -> dict:
+    """Return a receipt of one line, printed now."""
+    return {
+        "store_id": store_id,
+        "till_id": "1",
+        "receipt_number": number or f"R{next(_numbers)}-{uuid4().hex[:6]}",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "currency": "USD",
+        "total_minor": total,
+        "lines": [{"line_id": 1, "product_id": "milk", "quantity": "1", "paid_minor": total}],
+        "tenders": [{"method": "card", "amount_minor": total}],
+        **({"customer_id": customer_id} if customer_id else {}),
+        **more,
+    }
+
+
+def record(order: ServiceUnderTest, receipts: list[dict]) -> list[dict]:
+    """Send receipts in bulk and return the answers."""
+    import json
+
+    with order.client() as client:
+        answer = client.post(
+            "/v1/receipts:batch",
+            content="\n".join(map(json.dumps, receipts)),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
