@@ -64,15 +64,15 @@ class MessageSender(Sender):
         match decision:
             case Suppress(reason) if effect.attempts > 1:
                 # An attempt before this one may have reached the customer: nobody can say any more that it was not sent.
-                await self._settle(effect, lambda it: it.fail(reason, attempts=effect.attempts - 1, at=now))
+                await self._settle(effect, message, lambda it: it.fail(reason, attempts=effect.attempts - 1, at=now))
             case Suppress(reason):
-                await self._settle(effect, lambda it: it.suppress(reason, at=now))
+                await self._settle(effect, message, lambda it: it.suppress(reason, at=now))
             case Defer(until):
                 message.defer(until, at=now)
                 await self._log.save(message)
                 raise Postpone(until)
             case Send():
-                await self._send(effect, wanted, to, decision, now)
+                await self._send(effect, message, to, decision, now)
 
     async def _recipient(self, wanted: MessageRequested, now: datetime) -> Recipient:
         known = await recipient(self._reads, wanted.customer_id)
@@ -80,29 +80,29 @@ class MessageSender(Sender):
             raise Postpone(now + ASK_AGAIN)
         return known or Recipient(customer_id=wanted.customer_id)
 
-    async def _send(
-        self, effect: Effect, wanted: MessageRequested, to: Recipient, decision: Send, now: datetime
-    ) -> None:
+    async def _send(self, effect: Effect, message: Message, to: Recipient, decision: Send, now: datetime) -> None:
+        wanted = message.request_made
         template = await words_for(self._log, wanted.template_id, wanted.channel, to.locale)
         if template is None:
-            await self._settle(effect, lambda it: it.suppress("no_template", at=now))
+            await self._settle(effect, message, lambda it: it.suppress("no_template", at=now))
             return
         try:
             words = _say(template, wanted, to, now)
             provider_message_id = await self._hand_over(wanted, decision.address, words)
         except UnsayableWording:
-            await self._settle(effect, lambda it: it.fail("wording", attempts=effect.attempts, at=now))
+            await self._settle(effect, message, lambda it: it.fail("wording", attempts=effect.attempts, at=now))
         except Refused as refused:
             code = refused.code
-            await self._settle(effect, lambda it: it.fail(code, attempts=effect.attempts, at=now))
+            await self._settle(effect, message, lambda it: it.fail(code, attempts=effect.attempts, at=now))
         except NoAnswer as unanswered:
             code = unanswered.code
             if effect.attempts < self._max_attempts:
                 raise TryAgain(code) from None
-            await self._settle(effect, lambda it: it.fail(code, attempts=effect.attempts, at=now))
+            await self._settle(effect, message, lambda it: it.fail(code, attempts=effect.attempts, at=now))
         else:
             await self._settle(
                 effect,
+                message,
                 lambda it: it.sent(
                     words,
                     address=decision.address,
@@ -118,11 +118,12 @@ class MessageSender(Sender):
         outgoing = Outgoing(message_id=wanted.message_id, address=address, text=words.text, subject=words.subject)
         return await self._providers[wanted.channel].send(outgoing)
 
-    async def _settle(self, effect: Effect, record: Callable[[Message], None]) -> None:
+    async def _settle(self, effect: Effect, loaded: Message, record: Callable[[Message], None]) -> None:
         """Record what became of the message and end the effect; if somebody else settled it meanwhile, their word stands."""
+        at_hand = [loaded]
 
         async def settle() -> None:
-            message = await self._log.load(Message, effect.payload["message_id"])
+            message = at_hand.pop() if at_hand else await self._log.load(Message, loaded.identity)
             if not message.settled:
                 record(message)
             await self._log.save(message, done=effect.id)
