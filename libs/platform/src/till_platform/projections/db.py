@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.errors import UniqueViolation
 
+from till_platform.projections.arrays import array
 from till_platform.projections.table import Row, Table
 
 
@@ -66,7 +67,7 @@ class Db:
         query = (
             f"SELECT {columns} FROM {table.name} JOIN unnest({arrays}) AS wanted ({', '.join(table.key)}) ON {joined}"
         )
-        found = self._connection.execute(query, [list(column) for column in zip(*wanted, strict=True)])
+        found = self._connection.execute(query, [array(column) for column in zip(*wanted, strict=True)])
         return {table.key_of(row): row for row in found}
 
     def delete(self, table: Table, keys: Iterable[Row]) -> None:
@@ -75,7 +76,7 @@ class Db:
         if unwanted:
             arrays = ", ".join(f"%s::{table.array(name)}" for name in table.key)
             query = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({arrays}))"
-            self._connection.execute(query, [list(column) for column in zip(*unwanted, strict=True)])
+            self._connection.execute(query, [array(column) for column in zip(*unwanted, strict=True)])
 
     def execute(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Run a statement of the projection's own; return its rows, if it has any."""
@@ -92,4 +93,4 @@ class Db:
             f"ON CONFLICT ({key}) {on_conflict}"
         )
         ordered = sorted(rows, key=table.key_of)  # one order of locks for every writer
-        self._connection.execute(query, [list(column) for column in zip(*ordered, strict=True)])
+        self._connection.execute(query, [array(column) for column in zip(*ordered, strict=True)])
