@@ -96,9 +96,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_killing_everything_and_starting_again_loses_nothing(stack: Stack) -> None:
     killed = stack.up()
     first = killed.await_ready()
-    before = {process.pid for process in stack.processes()}
-    assert {process.pid for process in first.processes.values()} <= before
-    for process in stack.processes():
+    before = stack.processes()
+    assert {process.pid for process in first.processes.values()} <= {process.pid for process in before}
+    for process in before:
         process.kill()
     killed.end()
     state = StackState.read(stack.directory)
@@ -107,7 +107,7 @@ def test_killing_everything_and_starting_again_loses_nothing(stack: Stack) -> No
     supervisor = stack.up()
     second = supervisor.await_ready()
 
-    assert not before & {process.pid for process in stack.processes()}
+    assert [process for process in before if process.is_running()] == []
     assert (second.kafka, second.apis, second.databases) == (first.kafka, first.apis, first.databases)
     with psycopg.connect(second.databases["order"]) as database:
         assert database.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
@@ -120,12 +120,13 @@ def test_killing_everything_and_starting_again_loses_nothing(stack: Stack) -> No
 def test_a_killed_supervisor_leaves_its_processes_to_the_next_one_which_stops_them_first(stack: Stack) -> None:
     killed = stack.up()
     state = killed.await_ready()
+    left = [psutil.Process(process.pid) for process in state.processes.values()]
     killed.end(signal.SIGKILL)
-    assert all(psutil.pid_exists(process.pid) for process in state.processes.values())
+    assert [process for process in left if not process.is_running()] == []
 
     supervisor = stack.up()
     supervisor.await_ready()
-    assert not any(psutil.pid_exists(process.pid) for process in state.processes.values())
+    assert [process for process in left if process.is_running()] == []
     _, said = supervisor.end(signal.SIGTERM)
     assert "order was left running by a killed `till up`; it is stopped" in said
     assert stack.processes() == []
