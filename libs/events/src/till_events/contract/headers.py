@@ -32,15 +32,15 @@ ALWAYS: dict[str, dict[str, Any]] = {
 }
 
 SOMETIMES: dict[str, dict[str, Any]] = {
+    "ce_causationid": _described(TEXT, "The event this one is an answer to"),
+    "ce_actor": _described(TEXT, "Who did it: a role and the id of a person or system, never a name"),
+    "ce_storeid": _described(TEXT, "The shop it happened in"),
+    "traceparent": _described(TEXT, "W3C Trace Context of the request that led to it"),
     "ce_prevposition": _described(
         {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"},
         "Log position of the event in front of it in its partition, 0 for the first; on every record of a topic. A reader who does not"
         " know that event yet knows that records are missing",
     ),
-    "ce_causationid": _described(TEXT, "The event this one is an answer to"),
-    "ce_actor": _described(TEXT, "Who did it: a role and the id of a person or system, never a name"),
-    "ce_storeid": _described(TEXT, "The shop it happened in"),
-    "traceparent": _described(TEXT, "W3C Trace Context of the request that led to it"),
 }
 
 HEADERS: dict[str, Any] = {
