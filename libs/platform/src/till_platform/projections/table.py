@@ -1,8 +1,9 @@
 """The tables of a read model, and the few ways a fold writes them: one statement for a whole batch, never a loop of round trips."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -26,14 +27,14 @@ class Table:
         create = f"CREATE TABLE {self.name} ({body}, PRIMARY KEY ({', '.join(self.key)})) WITH (fillfactor=90)"
         return [create, *(f"CREATE INDEX ON {self.name} {index}" for index in self.indexes)]
 
-    def key_of(self, row: Row) -> Row:
-        """Return the primary key of a row."""
-        return tuple([row[position] for position in self.key_positions])
-
     @cached_property
-    def key_positions(self) -> tuple[int, ...]:
+    def key_of(self) -> Callable[[Row], Row]:
+        """How to get the primary key of a row. Asked for every row there is, so it is made once and runs in C."""
         names = list(self.columns)
-        return tuple(names.index(name) for name in self.key)
+        places = [names.index(name) for name in self.key]
+        if places == list(range(len(places))):
+            return itemgetter(slice(len(places)))
+        return itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
 
     @property
     def others(self) -> list[str]:
