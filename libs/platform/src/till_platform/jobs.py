@@ -13,6 +13,7 @@ from psycopg import Connection
 from till_events.ids import new_id
 from till_platform.context import Context, within
 from till_platform.eventstore.errors import VersionConflict
+from till_platform.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('job'), hashtext(%s))"
@@ -27,6 +28,18 @@ class Job:
     every: timedelta
     run: Callable[[Any], Awaitable[None]]
     """Takes the service's `Parts`."""
+
+
+async def _forget_answers(parts: Any) -> None:
+    await parts.reads.run(
+        lambda connection: connection.execute(
+            "DELETE FROM answer WHERE recorded_at < clock_timestamp() - interval '7 days'"
+        )
+    )
+
+
+FORGET_ANSWERS = Job("forget-answers", timedelta(hours=1), _forget_answers)
+"""A repeat under an idempotency key is answered for a week; the events it led to are kept for ever."""
 
 
 class JobLoop:
@@ -48,7 +61,9 @@ class JobLoop:
         while not self._stop.is_set():
             try:
                 await self._once()
+                metrics.JOB_RUNS.labels(self.job.name, "done").inc()
             except (psycopg.OperationalError, VersionConflict) as error:
+                metrics.JOB_RUNS.labels(self.job.name, "again").inc()
                 _log.warning("job_again", job=self.job.name, error=type(error).__name__)
             except Exception as error:
                 self.failure = error

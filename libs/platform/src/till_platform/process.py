@@ -16,10 +16,11 @@ from till_platform.auth import Tokens
 from till_platform.batch import Batch
 from till_platform.clock import SystemClock
 from till_platform.effects.sender import SenderLoop
+from till_platform.gauges import Gauges
 from till_platform.http import operations
 from till_platform.http.app import create_app
 from till_platform.http.probes import Check, NotReady
-from till_platform.jobs import JobLoop
+from till_platform.jobs import FORGET_ANSWERS, JobLoop
 from till_platform.kafka.subscriber import make_broker, subscribe
 from till_platform.parts import Parts, open_parts
 from till_platform.relay.kafka_side import KafkaSide
@@ -48,6 +49,7 @@ class Running:
     relay: Relay | None = None
     senders: list[SenderLoop] = field(default_factory=list)
     jobs: list[JobLoop] = field(default_factory=list)
+    gauges: Gauges | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def new_transaction(self) -> BatchTransaction:
@@ -147,7 +149,9 @@ async def _start(running: Running) -> None:
         running.senders = [
             SenderLoop(make(parts), parts.pool, parts.threads, parts.clock.now) for make in service.senders
         ]
-        running.jobs = [JobLoop(job, parts, parts.connect) for job in service.jobs]
+        running.jobs = [JobLoop(job, parts, parts.connect) for job in [*service.jobs, FORGET_ANSWERS]]
+        running.gauges = Gauges(parts)
+        _begin(running, running.gauges.run())
         for sender in running.senders:
             _begin(running, sender.run())
         for job in running.jobs:
@@ -195,7 +199,7 @@ async def _kept(work: Awaitable[None]) -> None:
 
 async def _stop(running: Running) -> None:
     """Let every loop end what it has begun."""
-    for loop in [running.worker, running.relay, *running.senders, *running.jobs]:
+    for loop in [running.worker, running.relay, running.gauges, *running.senders, *running.jobs]:
         if loop is not None:
             loop.stop()
     if running.tasks:

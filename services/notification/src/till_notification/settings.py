@@ -3,7 +3,7 @@
 from datetime import time
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from till_notification.sending.smtp import Security
 from till_platform.settings import Settings
@@ -28,8 +28,22 @@ class NotificationSettings(Settings):
     provider_seconds: float = Field(default=5.0, gt=0, le=20)
     max_attempts: int = Field(default=12, ge=1, le=100)
 
+    @field_validator("smtp")
+    @classmethod
+    def _is_host_and_port(cls, smtp: str | None) -> str | None:
+        host, _, port = (smtp or "unset:0").rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError("must be host:port")
+        return smtp
+
     @model_validator(mode="after")
-    def _a_sender_customers_can_answer(self) -> Self:
-        if self.environment != "local" and self.smtp and self.mail_from == "shop@localhost":
+    def _fit_for_customers(self) -> Self:
+        if self.environment == "local":
+            return self
+        if self.smtp and self.mail_from == "shop@localhost":
             raise ValueError("outside local mode TILL_MAIL_FROM must be set: the address customers see and answer to")
+        if self.smtp_password and self.smtp_security == "opportunistic":
+            raise ValueError("TILL_SMTP_SECURITY must be starttls or implicit: a password is sent to the mail server")
+        if self.sms_token and not (self.sms_url or "").startswith("https://"):
+            raise ValueError("TILL_SMS_URL must start with https://: a token is sent to the gateway")
         return self

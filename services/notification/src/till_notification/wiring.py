@@ -20,7 +20,6 @@ from till_notification.settings import NotificationSettings
 from till_platform.clock import Clock
 from till_platform.parts import Parts
 from till_platform.service import Service
-from till_platform.settings import SettingsError
 
 
 def service() -> Service:
@@ -67,8 +66,6 @@ def _email(settings: NotificationSettings, clock: Clock) -> Provider:
     if not settings.smtp:
         return NoProvider("email")
     host, _, port = settings.smtp.rpartition(":")
-    if not host or not port.isdecimal():
-        raise SettingsError("TILL_SMTP: must be host:port")
     server = MailServer(
         host=host,
         port=int(port),

@@ -16,6 +16,7 @@ from till_events.ids import new_id
 from till_platform.context import Context, within
 from till_platform.eventstore.errors import VersionConflict
 from till_platform.telemetry import metrics
+from till_platform.telemetry.tracing import collecting, current_traceparent, span
 
 LEASE = timedelta(seconds=60)
 IDLE_SECONDS = 0.5
@@ -30,7 +31,7 @@ WHERE id IN (
         AND (leased_until IS NULL OR leased_until < clock_timestamp())
     ORDER BY not_before, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING id, kind, key, payload, attempts
+RETURNING id, kind, key, payload, attempts, correlation_id, causation_id, traceparent
 """
 _POSTPONE = """
 UPDATE effect SET not_before = %s, leased_until = NULL, last_error = %s, attempts = attempts - %s
@@ -47,6 +48,9 @@ class Effect:
     key: str
     payload: dict[str, Any]
     attempts: int
+    correlation_id: str = ""
+    causation_id: str | None = None
+    traceparent: str | None = None
 
 
 class Postpone(Exception):
@@ -120,25 +124,32 @@ class SenderLoop:
                     await self._pause(IDLE_SECONDS)
 
     async def _deliver(self, effect: Effect) -> None:
-        context = Context(
-            correlation_id=str(effect.payload.get("correlation_id") or new_id()), actor=f"sender:{effect.kind}"
-        )
+        with span(f"deliver {effect.kind}", parent=effect.traceparent, kind="client"):
+            context = Context(
+                correlation_id=effect.correlation_id or new_id(),
+                causation_id=effect.causation_id,
+                actor=f"sender:{effect.kind}",
+                traceparent=current_traceparent() if collecting() else effect.traceparent,
+            )
+            with metrics.EFFECT_SECONDS.labels(effect.kind).time():
+                outcome = await self._outcome(effect, context)
+        metrics.EFFECTS.labels(effect.kind, outcome).inc()
+
+    async def _outcome(self, effect: Effect, context: Context) -> str:
         try:
             with within(context):
                 await self.sender.deliver(effect)
         except Postpone as later:
             await self._in_thread(self._postpone, effect, later.until, None, 1)
-            outcome = "postponed"
+            return "postponed"
         except (TryAgain, psycopg.OperationalError) as error:
             wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(effect.attempts, 10)))
             await self._in_thread(self._postpone, effect, self._clock() + wait, str(error)[:500], 0)
-            outcome = "again"
+            return "again"
         except VersionConflict:
             await self._in_thread(self._postpone, effect, self._clock(), None, 0)  # somebody else recorded an outcome
-            outcome = "conflict"
-        else:
-            outcome = "done"
-        metrics.EFFECTS.labels(effect.kind, outcome).inc()
+            return "conflict"
+        return "done"
 
     def _claim(self) -> list[Effect]:
         values = {"kind": self.sender.kind, "limit": self.sender.at_once, "lease": LEASE, "now": self._clock()}

@@ -12,6 +12,8 @@ import structlog
 from psycopg import Connection
 
 from till_platform.eventstore.append import Commit, Outcome, append
+from till_platform.eventstore.errors import VersionConflict
+from till_platform.telemetry import metrics
 
 MAX_EVENTS = 5_000
 """So many events at most share a transaction: enough to make the disk's part small, few enough to answer soon."""
@@ -124,11 +126,21 @@ class GroupCommit:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
         try:
-            with self._connection.transaction():
-                return append(self._connection, commits)
+            with metrics.APPEND_SECONDS.time(), self._connection.transaction():
+                outcomes = append(self._connection, commits)
         except psycopg.OperationalError:
             self._connection.close()
             raise
+        metrics.APPEND_COMMANDS.observe(len(commits))
+        metrics.EVENTS_RECORDED.inc(
+            sum(
+                len(commit.events)
+                for commit, outcome in zip(commits, outcomes, strict=True)
+                if isinstance(outcome, int)
+            )
+        )
+        metrics.VERSION_CONFLICTS.inc(sum(isinstance(outcome, VersionConflict) for outcome in outcomes))
+        return outcomes
 
 
 def _answer(results: Sequence[tuple[Job, Result]]) -> None:

@@ -113,6 +113,9 @@ CREATE TABLE IF NOT EXISTS effect (
     attempts     integer     NOT NULL DEFAULT 0,
     leased_until timestamptz,
     last_error   text,
+    correlation_id text NOT NULL,
+    causation_id text,
+    traceparent  text,
     asked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     done_at      timestamptz,
     UNIQUE (kind, key)

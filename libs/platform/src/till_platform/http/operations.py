@@ -23,7 +23,7 @@ class Discard(BaseModel):
 
 
 @router.get("/consumers")
-async def consumers(request: Request) -> dict[str, Any]:
+async def consumers(request: Request, who: Looker) -> dict[str, Any]:  # noqa: ARG001 - asked for its role only
     """Where the log, its topic and the consumer of this process stand."""
     running = request.app.state.running
     published = running.relay.position if running.relay else None
@@ -32,7 +32,7 @@ async def consumers(request: Request) -> dict[str, Any]:
         "roles": sorted(running.roles),
         "log": {"position": await running.parts.log.position(), "published": published},
         "consumers": running.worker.measures.places if running.worker else [],
-        "stopped": {name: f"{type(error).__name__}: {error}" for name, error in running.failures.items()},
+        "stopped": {name: type(error).__name__ for name, error in running.failures.items()},
     }
 
 

@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -151,10 +150,7 @@ class Relay:
 
     def _read(self) -> list[tuple[Any, ...]]:
         assert self._connection is not None
-        rows = self._connection.execute(_PENDING, [self.position, BATCH], binary=True).fetchall()
-        metrics.RELAY_LAG_EVENTS.set(len(rows))
-        metrics.RELAY_OLDEST_SECONDS.set((datetime.now(UTC) - rows[0][8]).total_seconds() if rows else 0)
-        return rows
+        return self._connection.execute(_PENDING, [self.position, BATCH], binary=True).fetchall()
 
     async def _publish(self, rows: Sequence[tuple[Any, ...]]) -> None:
         assert self._producer is not None

@@ -9,8 +9,8 @@ _SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _COUNTS = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-EVENTS_RECORDED = Counter("till_events_recorded_total", "Events committed to the log.", ["service"])
-APPEND_SECONDS = Histogram("till_append_seconds", "From a command's save to its commit, in seconds.", buckets=_FAST)
+EVENTS_RECORDED = Counter("till_events_recorded_total", "Events committed to the log by commands.")
+APPEND_SECONDS = Histogram("till_append_seconds", "From the begin of an appending transaction to its commit, in seconds.", buckets=_FAST)
 APPEND_COMMANDS = Histogram("till_append_commands", "Commands that shared one transaction of the log.", buckets=_COUNTS)
 VERSION_CONFLICTS = Counter("till_version_conflicts_total", "Saves refused because somebody else was faster.")
 DUPLICATES_SUPPRESSED = Counter(
@@ -49,9 +49,6 @@ JOB_RUNS = Counter("till_job_runs_total", "Runs of a periodic job by outcome.", 
 HTTP_REQUESTS = Counter("till_http_requests_total", "Requests answered.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(
     "till_http_seconds", "From a request's head to the end of its answer, in seconds.", ["route"], buckets=_FAST
-)
-REBUILD_EVENTS = Gauge(
-    "till_rebuild_events", "Events that a rebuild of a projection has folded so far.", ["projection"]
 )
 
 

@@ -136,6 +136,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             await self._again(consumer, error)
             return
         self.measures.observe(consumer, self._cursors)
+        self._forget_rewinds(consumer)
         if reading is not None:
             self._in_flight = asyncio.create_task(self._take(reading))
 
@@ -171,7 +172,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def _take(self, reading: Reading) -> None:
         started = time.monotonic()
         taken: Taken = await self._in(self._writing, self._write, reading)
-        self.measures.taken(reading, taken, time.monotonic() - started)
+        self.measures.taken(reading, time.monotonic() - started)
         await self._committed(taken)
 
     def _write(self, reading: Reading) -> Taken:
@@ -215,6 +216,13 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._lost.add(TopicPartition(*partition))
         consumer.pause(TopicPartition(*partition))
 
+    def _forget_rewinds(self, consumer: AIOKafkaConsumer) -> None:
+        """A partition that was read again to its end without a hole is whole; should it be wiped once more, it may be read once more."""
+        for place in list(self._rewound):
+            cursor, end = self._cursors.get(place), consumer.highwater(TopicPartition(*place))
+            if cursor is not None and end is not None and cursor.next_offset >= end:
+                del self._rewound[place]
+
     async def _again(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
         """Forget what was fetched, wait a little longer each time, and begin again from the checkpoints."""
         if self._in_flight is not None:
@@ -225,6 +233,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
             # So starved that a batch's transaction sat idle too long: the same batch would, again and again. A smaller one will not.
             self._at_once = max(1, self._at_once // 4)
+        self.measures.again()
         self._failures += 1
         pause = (
             0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)

@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from till_platform.telemetry import metrics
 from till_platform.worker.cursor import Cursor, Partition
 from till_platform.worker.reading import Reading
-from till_platform.worker.transaction import Taken
 
 
 class Measures:
@@ -30,12 +29,15 @@ class Measures:
             if lag is not None:
                 metrics.CONSUMER_LAG_EVENTS.labels(self.consumer, topic, str(number)).set(lag)
 
-    def taken(self, reading: Reading, taken: Taken, seconds: float) -> None:
+    def taken(self, reading: Reading, seconds: float) -> None:
         """Count a batch that was committed."""
         metrics.BATCH_SECONDS.labels(self.consumer).observe(seconds)
         metrics.BATCH_EVENTS.labels(self.consumer).observe(len(reading.entries))
         metrics.DUPLICATES_SUPPRESSED.labels("record").inc(reading.repeats)
-        metrics.DEAD_LETTERS.labels(self.consumer).inc(taken.letters)
+
+    def again(self) -> None:
+        """Count a batch that is tried once more."""
+        metrics.BATCH_RETRIES.labels(self.consumer).inc()
 
     def fenced(self) -> None:
         """Count a batch that was dropped because the partitions were not ours any more."""

@@ -25,7 +25,8 @@ JOIN log ON log.stream = known.stream AND log.sequence > known.version
 ORDER BY log.stream, log.sequence
 """
 _ASK = """
-INSERT INTO effect (kind, key, payload, not_before) VALUES (%s, %s, %s, %s) ON CONFLICT (kind, key) DO NOTHING
+INSERT INTO effect (kind, key, payload, not_before, correlation_id, causation_id, traceparent)
+VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, key) DO NOTHING
 """
 
 
@@ -73,7 +74,7 @@ class BatchUnit:
         self._events: list[LoggedEvent] = []
         self._causes: list[Context] = []
         self._touched: dict[str, Aggregate] = {}
-        self._effects: list[tuple[str, str, Jsonb, datetime]] = []
+        self._effects: list[tuple[Any, ...]] = []
 
     @property
     def now(self) -> datetime:
@@ -90,7 +91,9 @@ class BatchUnit:
         return aggregate
 
     def effect(self, kind: str, key: str, payload: dict[str, Any], *, not_before: datetime | None = None) -> None:
-        self._effects.append((kind, key, Jsonb(payload), not_before or self._now))
+        assert self._cause is not None
+        cause = (self._cause.correlation_id, self._cause.causation_id, self._cause.traceparent)
+        self._effects.append((kind, key, Jsonb(payload), not_before or self._now, *cause))
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, parameters).fetchall()

@@ -70,7 +70,7 @@ class AsksForMessages(Reaction):
             ):
                 message.suppress("stale", at=unit.now)
             else:
-                ask_to_send(unit, fact, identity, after=news.after)
+                ask_to_send(unit, identity, after=news.after)
 
     def _messages(
         self, fact: Fact[Any], news: News, unit: Unit
@@ -105,7 +105,7 @@ def _wanted(
     )
 
 
-def ask_to_send(unit: Unit, fact: Fact[Any], identity: str, *, after: timedelta = timedelta(0)) -> None:
+def ask_to_send(unit: Unit, identity: str, *, after: timedelta = timedelta(0)) -> None:
     """Ask for a message to be sent. Ids only: what it says and where it goes is looked up when it goes."""
-    payload = {"message_id": identity, "correlation_id": fact.correlation_id}
+    payload = {"message_id": identity}
     unit.effect(EFFECT, identity, payload, not_before=unit.now + after)

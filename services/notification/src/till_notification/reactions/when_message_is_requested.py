@@ -15,4 +15,4 @@ class WhenMessageIsRequested(Reaction):
 
     def react(self, fact: Fact[Any], unit: Unit) -> None:
         if fact.event.trigger_type == PERSONAL:
-            ask_to_send(unit, fact, fact.event.message_id)
+            ask_to_send(unit, fact.event.message_id)
