@@ -3,17 +3,29 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from till_events.topics import topic_of
 from tillstream.exits import CommandFailed, Exit
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer, Role
 from tillstream.local.state import StackState
 
 HOUR = 60
+_EXIT_OF_STATUS = {
+    401: Exit.FORBIDDEN,
+    403: Exit.FORBIDDEN,
+    404: Exit.NOT_FOUND,
+    409: Exit.CONFLICT,
+    412: Exit.CONFLICT,
+    502: Exit.UNAVAILABLE,
+    503: Exit.UNAVAILABLE,
+}
 
 
 class Attached:
@@ -31,49 +43,109 @@ class Attached:
         """The services that run."""
         return sorted(self.state.apis)
 
+    def chosen(self, names: Sequence[str] | None) -> list[str]:
+        """Return the services of these names, or all of them; raise CommandFailed for one that does not run."""
+        for name in names or ():
+            self._need(name, self.state.apis)
+        return sorted(set(names)) if names else self.services
+
+    def database(self, service: str) -> str:
+        """Return the address of a service's database."""
+        return self._need(service, self.state.databases)
+
+    def topic(self, service: str) -> str:
+        """Return the topic of a service's log."""
+        return topic_of(service, self.state.namespace)
+
     def client(self, service: str, role: Role = Role.ADMIN, *, subject: str = "till") -> httpx2.Client:
         """Return a client for the API of a service, with a token for an hour."""
-        url = self.state.apis.get(service)
-        if url is None:
-            raise CommandFailed(f"{service} does not run", f"till up --only {service}", Exit.UNAVAILABLE)
         token = self._issuer.sign(role, None, subject, HOUR)
-        return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx2.Timeout(60))
+        return httpx2.Client(
+            base_url=self._need(service, self.state.apis),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx2.Timeout(60),
+        )
 
-    def environment(self, service: str) -> Mapping[str, str]:
-        """Return the settings a command of the service needs."""
+    def settings(self, service: str) -> dict[str, str]:
+        """Return the settings under which the service itself runs."""
         state = self.state
         return {
-            **os.environ,
-            "TILL_PARTITIONS": str(state.partitions),
-            "TILL_ENVIRONMENT": "local",
-            "TILL_KAFKA": state.kafka,
-            "TILL_PG": state.databases[service],
-            "TILL_REDIS": state.redis,
-            "TILL_AUTH_ISSUER": ISSUER,
-            "TILL_AUTH_AUDIENCE": AUDIENCE,
-            "TILL_AUTH_JWKS_FILE": str(self.directory.jwks.absolute()),
-            "TILL_LOG_LEVEL": "WARNING",
+            "environment": "local",
+            "namespace": state.namespace,
+            "partitions": str(state.partitions),
+            "kafka": state.kafka,
+            "pg": self.database(service),
+            "redis": state.redis,
+            "auth_issuer": ISSUER,
+            "auth_audience": AUDIENCE,
+            "auth_jwks_file": str(self.directory.jwks.absolute()),
+            "log_level": "WARNING",
         }
 
-    def run(self, service: str, *arguments: str, on_stderr: Callable[[str], None] | None = None) -> tuple[int, str]:
-        """Run a command of a service (`till-order verify`) and return its exit code and what it printed."""
+    def run(
+        self,
+        service: str,
+        *arguments: str,
+        on_stderr: Callable[[str], None] | None = None,
+        expected: Collection[int] = (0, 1),
+    ) -> tuple[int, str]:
+        """Run a command of a service (`till-order verify`) and return its exit code and what it printed.
+
+        Raises CommandFailed with the last it complained of when it ends in another way than `expected`.
+        """
         program = Path(sys.executable).parent / f"till-{service}"
-        process = subprocess.Popen(  # noqa: S603 - our own console script
-            [str(program), *arguments],
-            env=dict(self.environment(service)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+            with subprocess.Popen(  # noqa: S603 - our own console script
+                [str(program), *arguments],
+                env={**os.environ, **{f"TILL_{name.upper()}": value for name, value in self.settings(service).items()}},
+                stdout=printed,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process:
+                assert process.stderr is not None
+                complaints: list[str] = []
+                for line in process.stderr:
+                    if on_stderr:
+                        on_stderr(line)
+                    complaints = [*complaints[-2:], line]
+            if process.returncode not in expected:
+                raise CommandFailed(f"till-{service} {' '.join(arguments)} failed", "".join(complaints).strip())
+            printed.seek(0)
+            return process.returncode, printed.read()
+
+    def _need(self, service: str, known: Mapping[str, str]) -> str:
+        found = known.get(service)
+        if found is None:
+            raise CommandFailed(
+                f"{service} does not run; what does: {', '.join(self.services)}", "till up -d", Exit.UNAVAILABLE
+            )
+        return found
+
+
+def ask(client: httpx2.Client, method: str, path: str, **request: Any) -> dict[str, Any]:
+    """Return the JSON object that a service answers with; raise CommandFailed with its reason when it refuses or does not answer."""
+    try:
+        answer = client.request(method, path, **request)
+    except httpx2.TransportError as error:
+        raise no_answer(client, error) from error
+    if not answer.is_success:
+        raise refusal(answer)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refusal(answer: httpx2.Response) -> CommandFailed:
+    """Return what a service says about a request it refused: the detail of its problem document. The answer must have been read."""
+    try:
+        problem = answer.json()
+        detail = "; ".join(
+            [problem["detail"], *(f"{one['field']}: {one['reason']}" for one in problem.get("errors", ()))]
         )
-        assert process.stderr is not None
-        assert process.stdout is not None
-        complaints = []
-        for line in process.stderr:
-            if on_stderr:
-                on_stderr(line)
-            complaints.append(line)
-        printed = process.stdout.read()
-        code = process.wait()
-        if code not in {0, 1}:
-            raise CommandFailed(f"till-{service} {' '.join(arguments)} failed", "".join(complaints[-3:]).strip())
-        return code, printed
+    except (ValueError, LookupError, TypeError):
+        detail = f"{answer.request.url} answered {answer.status_code}"
+    return CommandFailed(detail, "", _EXIT_OF_STATUS.get(answer.status_code, Exit.FAILURE))
+
+
+def no_answer(client: httpx2.Client, error: Exception) -> CommandFailed:
+    """Return what is to be said when a service is not there, or went away in the middle."""
+    return CommandFailed(f"{client.base_url} does not answer: {type(error).__name__}", "till status", Exit.UNAVAILABLE)

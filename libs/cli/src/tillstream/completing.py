@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
 import typer
@@ -19,6 +20,28 @@ def service_names(incomplete: str) -> list[str]:
     """Names of services; after a comma, the next one."""
     before, comma, name = incomplete.rpartition(",")
     return [f"{before}{comma}{service}" for service in installed_services() if service.startswith(name)]
+
+
+def one_service(incomplete: str) -> list[str]:
+    """Names of services, one at a time."""
+    return [service for service in installed_services() if service.startswith(incomplete)]
+
+
+def event_names(incomplete: str) -> list[str]:
+    """Names of events, e.g. `OrderPlaced`, however the beginning is written."""
+    from tillstream.events.choice import event_names
+
+    return [name for name in event_names() if name.lower().startswith(incomplete.lower())]
+
+
+def projections(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Read models of the service named in front of them."""
+    return _column(ctx, "SELECT name FROM projection ORDER BY name", incomplete)
+
+
+def dead_letters(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Numbers of the letters that the service named in front of them could not take."""
+    return _column(ctx, "SELECT id::text FROM dead_letter WHERE settled_at IS NULL ORDER BY id", incomplete)
 
 
 def log_names(incomplete: str) -> list[str]:
@@ -44,12 +67,21 @@ def streams(ctx: typer.Context, incomplete: str) -> list[str]:
     return _streams(ctx, installed_services(), incomplete)
 
 
-def _streams(ctx: typer.Context, services: list[str], prefix: str) -> list[str]:
+def _column(ctx: typer.Context, query: LiteralString, incomplete: str) -> list[str]:
+    with suppress(KeyError, psycopg.Error), _database(ctx, str(ctx.params.get("service"))) as database:
+        return [found for (found,) in database.execute(query) if found.startswith(incomplete)][:MOST]
+    return []
+
+
+def _database(ctx: typer.Context, service: str) -> psycopg.Connection[Any]:
     data_dir = Path(ctx.params.get("data_dir") or ctx.find_root().params.get("data_dir") or ".till")
+    return psycopg.connect(StackState.read(DataDirectory(data_dir)).databases[service], connect_timeout=1)
+
+
+def _streams(ctx: typer.Context, services: list[str], prefix: str) -> list[str]:
     found: list[str] = []
-    databases = StackState.read(DataDirectory(data_dir)).databases
     for service in services:
-        with suppress(KeyError, psycopg.Error), psycopg.connect(databases[service], connect_timeout=1) as database:
+        with suppress(KeyError, psycopg.Error), _database(ctx, service) as database:
             rows = database.execute(
                 "SELECT stream FROM log WHERE sequence = 1 AND starts_with(stream, %s) ORDER BY stream LIMIT %s",
                 [prefix, MOST],

@@ -1,6 +1,6 @@
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -76,3 +76,10 @@ def print_json_line(value: Any) -> None:
     """One JSON object on a line of its own, for streams."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one to a line, whatever their length: nothing is cut off."""
+    for name, value in facts:
+        out.print(f"{name:<16}", style="dim", end="", markup=False, highlight=False)
+        out.print(str(value), markup=False, highlight=False)

@@ -7,7 +7,21 @@ import typer
 
 from till_platform.local import LocalProblem
 from tillstream import console
-from tillstream.commands import contracts, demo, doctor, down, logs, outbox, status, token, up
+from tillstream.commands import (
+    contracts,
+    demo,
+    dlq,
+    doctor,
+    down,
+    events,
+    logs,
+    outbox,
+    projections,
+    status,
+    token,
+    up,
+    verify,
+)
 from tillstream.exits import CommandFailed, Exit
 from tillstream.options import DEFAULT_DATA_DIR
 
@@ -27,6 +41,10 @@ app.command("doctor")(doctor.doctor)
 app.command("token")(token.token)
 app.command("outbox")(outbox.outbox)
 app.command("demo")(demo.demo)
+app.command("verify")(verify.verify)
+app.add_typer(events.app, name="events")
+app.add_typer(projections.app, name="projections")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(contracts.app, name="contracts")
 
 

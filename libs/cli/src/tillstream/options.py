@@ -24,3 +24,4 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, Option("--json", help="One JSON document on stdout.")]
+AsJsonLines = Annotated[bool, Option("--json", help="One JSON object per line on stdout.")]

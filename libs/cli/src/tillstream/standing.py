@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from tillstream.attached import Attached
 from tillstream.exits import CommandFailed, Exit
 
-_LOG = "SELECT log_head.position, coalesce((SELECT max(position) FROM relay_mark), 0) FROM log_head"
+_LOG = "SELECT log_head.position, coalesce((SELECT max(position) FROM relay_mark WHERE topic = %s), 0) FROM log_head"
 _TAKEN = "SELECT topic, partition, next_offset FROM checkpoint"
 _POLL_SECONDS = 0.1
 
@@ -37,18 +38,32 @@ class Standing:
         """The number of steps taken."""
         return sum(self.published.values()) + sum(self.taken.values())
 
+    @property
+    def laggards(self) -> list[str]:
+        """Who is not where the others are, as sentences."""
+        late = [
+            f"{name} has {self.recorded[name] - position} events to publish"
+            for name, position in self.published.items()
+            if position < self.recorded[name]
+        ]
+        return late + [
+            f"{name} has {self.ends[topic, number] - offset} records of {topic}/{number} to take"
+            for (name, topic, number), offset in sorted(self.taken.items())
+            if offset < self.ends[topic, number]
+        ]
+
 
 class Observer:
-    """Looks at a running stack as often as asked."""
+    """Looks at some services of a running stack as often as asked."""
 
-    def __init__(self, attached: Attached) -> None:
+    def __init__(self, attached: Attached, services: Sequence[str]) -> None:
         self._attached = attached
-        self._databases = {
-            name: psycopg.connect(dsn, autocommit=True) for name, dsn in attached.state.databases.items()
-        }
+        self._databases = {name: psycopg.connect(attached.database(name), autocommit=True) for name in services}
 
-    def close(self) -> None:
-        """Let go of the databases."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for connection in self._databases.values():
             connection.close()
 
@@ -56,7 +71,8 @@ class Observer:
         """Return how far everything has come at this moment."""
         standing = Standing()
         for name, connection in self._databases.items():
-            standing.recorded[name], standing.published[name] = connection.execute(_LOG).fetchone() or (0, 0)
+            topic = self._attached.topic(name)
+            standing.recorded[name], standing.published[name] = connection.execute(_LOG, [topic]).fetchone() or (0, 0)
             for topic, number, offset in connection.execute(_TAKEN):
                 standing.taken[name, topic, number] = offset
         standing.ends.update(asyncio.run(self._ends({(topic, number) for _, topic, number in standing.taken})))
@@ -68,12 +84,15 @@ class Observer:
         return {(partition.topic, partition.partition): end for partition, end in found.items()}
 
 
-def wait_until_caught_up(
-    attached: Attached, *, patience_seconds: float = 900, tell: Callable[[Standing], None] | None = None
+def standing_at_rest(
+    attached: Attached,
+    services: Sequence[str],
+    *,
+    patience_seconds: float,
+    tell: Callable[[Standing], None] | None = None,
 ) -> Standing:
-    """Wait until every event is published and taken by everyone; raise CommandFailed when nothing moves for too long."""
-    observer = Observer(attached)
-    try:
+    """Return how far everything has come once nothing is behind, or once nothing has moved for as long as the patience lasts."""
+    with Observer(attached, services) as observer:
         before = observer.look()
         moved_at = time.monotonic()
         while True:
@@ -86,11 +105,19 @@ def wait_until_caught_up(
             if now.done != before.done:
                 moved_at = time.monotonic()
             elif time.monotonic() - moved_at > patience_seconds:
-                raise CommandFailed(
-                    f"nothing has moved for {patience_seconds:.0f} s, {now.behind} steps are left",
-                    "till status; till doctor",
-                    Exit.UNAVAILABLE,
-                )
+                return now
             before = now
-    finally:
-        observer.close()
+
+
+def wait_until_caught_up(
+    attached: Attached, *, patience_seconds: float = 900, tell: Callable[[Standing], None] | None = None
+) -> Standing:
+    """Wait until every event is published and taken by everyone; raise CommandFailed when nothing moves for too long."""
+    standing = standing_at_rest(attached, attached.services, patience_seconds=patience_seconds, tell=tell)
+    if standing.behind:
+        raise CommandFailed(
+            f"nothing has moved for {patience_seconds:.0f} s, {standing.behind} steps are left: {standing.laggards[0]}",
+            "till status; till doctor",
+            Exit.UNAVAILABLE,
+        )
+    return standing

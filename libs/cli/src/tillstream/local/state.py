@@ -33,6 +33,7 @@ class StackState(BaseModel):
     supervisor_pid: int | None = None
     supervisor_created: float | None = None
     partitions: int = 6
+    namespace: str = "till"
     kafka: str = ""
     redis: str = ""
     smtp: str = ""

@@ -1,18 +1,26 @@
 """Everything at once: logs, topics and read models of all services that run."""
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
+import psycopg
+
 from tillstream.attached import Attached
+from tillstream.standing import Standing, standing_at_rest
 from tillstream.verification.log_check import check_log
-from tillstream.verification.topic_check import check_topic
+from tillstream.verification.rebuilding import Rebuilds
+from tillstream.verification.topic_check import TopicCheck
 
 AT_ONCE = 2
+PATIENCE_SECONDS = 60.0
 Tell = Callable[[str, int, int], None]
+"""Told what is looked at, how much of it was, and how much there is."""
+
+_UNSETTLED = "SELECT count(*) FROM dead_letter WHERE settled_at IS NULL"
 
 
 @dataclass
@@ -29,38 +37,83 @@ class Report:
         return not self.differences
 
 
-def verify(attached: Attached, tell: Tell) -> Report:
-    """Check every log for gaps, every topic against its log byte for byte, every read model against its rebuild from offset 0."""
-    report = Report()
-    services = attached.services
-    for number, service in enumerate(services, 1):
-        _check_log_and_topic(attached, service, report)
-        tell("logs, topics", number, len(services))
+def verify(
+    attached: Attached,
+    tell: Tell,
+    services: Sequence[str] | None = None,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Report:
+    """Check every log for gaps, every topic against its log byte for byte, every read model against its rebuild from offset 0.
+
+    Waits first until everything is published and taken; a consumer that does not come along is a difference. Events may be recorded
+    meanwhile: each check is of one moment.
+    """
+    chosen = attached.chosen(services)
+    report = Report(differences=_laggards(attached, chosen, tell, patience_seconds))
+    rebuilds = _Rebuilt(attached, tell)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for number, found in enumerate(threads.map(lambda service: _compare(attached, service), services), 1):
-            report.projections += found
-            report.differences += [
-                f"read model {one['name']} of {one['service']} is {one['digest']}, rebuilt it is {one['rebuilt_digest']}"
-                for one in found
-                if one["digest"] != one["rebuilt_digest"]
-            ]
-            tell("read models", number, len(services))
+        found = [threads.submit(rebuilds.of, service) for service in chosen]
+        for number, service in enumerate(chosen, 1):
+            _check_log_and_topic(attached, service, report)
+            tell("logs, topics", number, len(chosen))
+        for future in found:
+            report.projections += future.result()
+    report.differences += [
+        f"read model {one['name']} of {one['service']} is {one['digest']}, rebuilt it is {one['rebuilt_digest']}"
+        for one in report.projections
+        if one["digest"] != one["rebuilt_digest"]
+    ]
     return report
 
 
+def _laggards(attached: Attached, services: Sequence[str], tell: Tell, patience_seconds: float) -> list[str]:
+    def progress(standing: Standing) -> None:
+        tell("catching up", standing.done, standing.done + standing.behind)
+
+    return standing_at_rest(attached, services, patience_seconds=patience_seconds, tell=progress).laggards
+
+
 def _check_log_and_topic(attached: Attached, service: str, report: Report) -> None:
-    dsn = attached.state.databases[service]
-    events, log_problem = check_log(dsn)
-    published, repeats, topic_problem = asyncio.run(check_topic(service, dsn, attached.state.kafka))
-    report.logs.append({"service": service, "events": events, "published": published, "repeats": repeats})
+    with psycopg.connect(attached.database(service), autocommit=True) as connection:
+        events, log_problem = check_log(connection)
+        topic = TopicCheck(service, attached.topic(service), connection)
+        topic_problem = asyncio.run(topic.run(attached.state.kafka))
+        (letters,) = connection.execute(_UNSETTLED).fetchone() or (0,)
+    report.logs.append(
+        {
+            "service": service,
+            "events": events,
+            "published": topic.found,
+            "repeats": topic.repeats,
+            "dead_letters": letters,
+            "log": log_problem,
+            "topic": topic_problem,
+        }
+    )
     for what, problem in (("the log", log_problem), ("the topic", topic_problem)):
         if problem:
             report.differences.append(f"{what} of {service}: {problem}")
 
 
-def _compare(attached: Attached, service: str) -> list[dict[str, Any]]:
-    _, printed = attached.run(service, "verify")
-    return [
-        {name: found[name] for name in ("service", "name", "digest", "rebuilt_digest")}
-        for found in map(json.loads, printed.splitlines())
-    ]
+class _Rebuilt:
+    """Compares the read models of several services and tells how far they are together."""
+
+    def __init__(self, attached: Attached, tell: Tell) -> None:
+        self._attached = attached
+        self._tell = tell
+        self._rebuilds = Rebuilds()
+        self._lock = Lock()
+        self._read: dict[str, tuple[int, int]] = {}
+
+    def of(self, service: str) -> list[dict[str, Any]]:
+        """Return name and both digests of each read model of a service."""
+        return self._rebuilds.compare(
+            service, self._attached.settings(service), lambda read, total: self._progress(service, read, total)
+        )
+
+    def _progress(self, service: str, read: int, total: int) -> None:
+        with self._lock:
+            self._read[service] = (read, total)
+            read, total = (sum(numbers) for numbers in zip(*self._read.values(), strict=True))
+            self._tell("read models", read, total)

@@ -1,0 +1,85 @@
+"""How far something is that takes a while, on stderr: bars for people, a line of JSON every second for programs."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from tillstream import console
+
+Tell = Callable[[str, int, int | None], None]
+"""Told what is done, how much of it is, and how much there is, where that is known."""
+
+_EVERY_SECONDS = 1.0
+
+
+@contextmanager
+def progress(*, as_json: bool) -> Iterator[Tell]:
+    """Show how far each thing is that is told of, from any thread."""
+    if as_json:
+        yield _Lines().tell
+        return
+    columns = (
+        TextColumn("{task.description:>14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console.err) as bars:
+        yield _Bars(bars).tell
+
+
+class _Rate(ProgressColumn):
+    """So many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, what: str, done: int, total: int | None) -> None:
+        with self._lock:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total)
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def tell(self, what: str, done: int, total: int | None) -> None:
+        with self._lock:
+            now = time.monotonic()
+            started = self._started.setdefault(what, now)
+            if now - self._told.get(what, started) < _EVERY_SECONDS and done != total:
+                return
+            self._told[what] = now
+            rate = round(done / (now - started)) if now > started else None
+            line = {"progress": what, "done": done, "total": total, "per_second": rate}
+            sys.stderr.write(json.dumps(line) + "\n")
