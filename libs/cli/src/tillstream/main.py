@@ -14,6 +14,7 @@ from tillstream.commands import (
     doctor,
     down,
     events,
+    import_,
     logs,
     outbox,
     projections,
@@ -41,6 +42,7 @@ app.command("doctor")(doctor.doctor)
 app.command("token")(token.token)
 app.command("outbox")(outbox.outbox)
 app.command("demo")(demo.demo)
+app.command("import")(import_.import_)
 app.command("verify")(verify.verify)
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projections")
