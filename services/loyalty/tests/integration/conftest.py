@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from psycopg_pool import ConnectionPool
@@ -7,7 +8,7 @@ from redis import Redis
 
 from till_platform.projections.reads import Reads
 from till_platform.testing.infra import Infra
-from till_platform.testing.plugin import StartService
+from till_platform.testing.running import Issuer, ServiceUnderTest
 
 from .neighbours import Neighbour
 from .shop import Shop
@@ -26,10 +27,10 @@ def reads(pool: ConnectionPool) -> Iterator[Reads]:
         yield Reads(pool, threads)
 
 
-@pytest.fixture(scope="module")
-def shop(chain: StartService, infra: Infra) -> Iterator[Shop]:
-    loyalty = chain("loyalty")
-    namespace = loyalty._environment["TILL_NAMESPACE"]
+@pytest.fixture(scope="session")
+def shop(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    namespace = f"t{uuid4().hex[:8]}"
+    loyalty = ServiceUnderTest("loyalty", infra, namespace, issuer, tmp_path_factory.mktemp("loyalty")).migrate()
     order, customer = (Neighbour(owner, infra, namespace) for owner in ("order", "customer"))
     with Redis.from_url(infra.redis) as cache:
         opened = Shop(loyalty.start(), order, customer, cache)
