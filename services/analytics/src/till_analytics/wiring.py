@@ -1,6 +1,6 @@
 """The analytics service, put together."""
 
-from till_analytics.api import customers, orders, rfm, sales
+from till_analytics.api import customers, orders, repeat_sales, rfm, rfm_model, sales, tickets, totals
 from till_analytics.commands.publish_rfm_model import seed
 from till_analytics.projections.catalogue import Catalogue
 from till_analytics.projections.customer_days import CustomerDays
@@ -15,6 +15,15 @@ def service() -> Service:
     return Service(
         name="analytics",
         projections=(Sales(), CustomerDays(), Catalogue(), Signups(), Orders()),
-        routers=(sales.router, customers.router, rfm.router, orders.router),
+        routers=(
+            sales.router,
+            tickets.router,
+            repeat_sales.router,
+            totals.router,
+            customers.router,
+            rfm.router,
+            rfm_model.router,
+            orders.router,
+        ),
         seed=seed,
     )

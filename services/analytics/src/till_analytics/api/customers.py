@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from till_analytics.api.access import Asked, AsOf, Covered, Covering, Reader, Stores, day_or_last_loaded
+from till_analytics.api.coverage import Coverage
 from till_analytics.api.rfm import RfmRow
-from till_analytics.api.sales import Coverage
+from till_analytics.api.rfm_model import in_force
 from till_analytics.api.spreadsheet import CSV_TOO, WantsCsv, as_csv
 from till_analytics.domain.customer_rank import CustomerRank
-from till_analytics.domain.rfm_model import MODEL, RfmModel
 from till_analytics.projections.rfm_scores import rfm_scores
 from till_analytics.projections.signups import days_of_signups, signups_by
 from till_analytics.projections.top_customers import top_customers
@@ -105,10 +105,9 @@ async def customer_rfm(
     as_of: AsOf = None,
 ) -> CustomerRfmReply:
     """Rank one customer as of any business day. Who reaches some stores only sees what those stores know."""
-    model = await log.load(RfmModel, MODEL)
-    assert model.ranking is not None
+    model, ranking = await in_force(log)
     day = await day_or_last_loaded(as_of, reads, clock)
-    found = await rfm_scores(reads, model.ranking, day, stores=stores, customer_id=customer_id)
+    found = await rfm_scores(reads, ranking, day, stores=stores, customer_id=customer_id)
     if not found:
         raise NotFound("nothing is known of that customer as of that day", id=customer_id, as_of=day.isoformat())
     rank = await log.find(CustomerRank, customer_id)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from till_analytics.api.access import Asked, Covering
-from till_analytics.api.sales import Coverage
+from till_analytics.api.coverage import Coverage
 from till_analytics.projections.orders import days_of_orders, orders_by
 from till_platform.http import ReadsDep
 

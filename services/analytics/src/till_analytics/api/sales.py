@@ -2,43 +2,25 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import Response
 
-from till_analytics.api.access import Asked, Covered
+from till_analytics.api.access import Covered
+from till_analytics.api.coverage import Coverage, Limit
 from till_analytics.api.spreadsheet import CSV_TOO, WantsCsv, as_csv
-from till_analytics.domain.period import Change, Comparison, mean, share
+from till_analytics.domain.period import Change, Comparison, mean
 from till_analytics.projections.growth import Growth, sales_growth
-from till_analytics.projections.repeat_sales import repeat_sales
 from till_analytics.projections.sales_report import By, sales_report
-from till_analytics.projections.totals import grand_totals
 from till_platform.http import ReadsDep
 
 router = APIRouter(prefix="/v1", tags=["sales"])
 
-Limit = Annotated[int, Query(ge=1, le=100_000, description="How many rows at most.")]
 GroupBy = Literal[
     "store", "channel", "operator", "payment", "department", "category", "manufacturer", "brand", "product"
 ]
-ReceiptBy = Literal["store", "day", "week", "month", "channel", "operator"]
-
-
-class Coverage(BaseModel):
-    """What a report covers: business days from `from` to `to`. `loaded_to` is the last day of which anything is known."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    first: Annotated[date, Field(alias="from")]
-    last: Annotated[date, Field(alias="to")]
-    loaded_to: date | None
-
-    @staticmethod
-    def of(asked: Asked) -> dict[str, Any]:
-        period = asked.scope.period
-        return {"first": period.first, "last": period.last, "loaded_to": asked.loaded_to}
 
 
 class SalesFigures(BaseModel):
@@ -153,123 +135,3 @@ async def growth(
         rows=[GrowthRow.of(group) for group in groups[:limit]],
         totals=[GrowthRow.of(total) for total in totals],
     )
-
-
-class TicketRow(BaseModel):
-    """The average receipt of a group: what was paid on it (minor units, returns left out) and how many lines it had (a decimal number)."""
-
-    key: str | None
-    name: str | None
-    currency: str
-    receipts: int
-    lines: int
-    sales_minor: int
-    average_ticket_minor: int | None
-    lines_per_receipt: Decimal | None
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> "TicketRow":
-        receipts, lines = row["receipts"], row["lines"]
-        return cls(
-            **{name: row[name] for name in ("key", "name", "currency", "receipts", "lines", "sales_minor")},
-            average_ticket_minor=mean(row["sales_minor"], receipts),
-            lines_per_receipt=share(lines, receipts),
-        )
-
-
-class TicketReply(Coverage):
-    """The average ticket by group, and over all groups by currency."""
-
-    rows: list[TicketRow]
-    totals: list[TicketRow]
-    more: bool
-
-
-@router.get("/sales/average-ticket")
-async def average_ticket(asked: Covered, reads: ReadsDep, by: ReceiptBy = "month", limit: Limit = 1_000) -> TicketReply:
-    """Say what the average receipt comes to."""
-    report = await sales_report(reads, by, asked.scope, limit=limit)
-    return TicketReply(
-        **Coverage.of(asked),
-        rows=[TicketRow.of(row) for row in report.rows],
-        totals=[TicketRow.of(row) for row in report.totals],
-        more=report.more,
-    )
-
-
-class RepeatRow(BaseModel):
-    """The period's customers and trade in one currency; money less refunds.
-
-    New customers bought for the first time ever, repeat customers on a later day than their first; somebody can be both. Shares are
-    parts of the known customers' figures, as decimal numbers in text.
-    """
-
-    currency: str
-    customers: int
-    new_customers: int
-    repeat_customers: int
-    repeat_customers_share: Decimal | None
-    receipts: int
-    repeat_receipts: int
-    net_minor: int
-    repeat_net_minor: int
-    repeat_sales_share: Decimal | None
-    anonymous_receipts: int
-    anonymous_net_minor: int
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> "RepeatRow":
-        return cls(
-            **row,
-            repeat_customers_share=share(row["repeat_customers"], row["customers"]),
-            repeat_sales_share=share(row["repeat_net_minor"], row["net_minor"]),
-        )
-
-
-class RepeatReply(Coverage):
-    """Repeat sales by currency."""
-
-    rows: list[RepeatRow]
-
-
-@router.get("/sales/repeat")
-async def repeat(asked: Covered, reads: ReadsDep) -> RepeatReply:
-    """Say how many customers came again, and what share of sales that is. For some stores, only what those stores know counts."""
-    rows = await repeat_sales(reads, asked.scope)
-    return RepeatReply(**Coverage.of(asked), rows=[RepeatRow.of(row) for row in rows])
-
-
-class TotalsRow(BaseModel):
-    """All trade in one currency. `agrees` tells that receipts, their lines and their tenders come to the same amount, to the cent."""
-
-    currency: str
-    receipts: int
-    lines: int
-    sales_minor: int
-    returns: int
-    returned_lines: int
-    refunds_minor: int
-    net_minor: int
-    customers: int
-    stores: int
-    first_day: date
-    last_day: date
-    agrees: bool
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> "TotalsRow":
-        agrees = row["net_minor"] == row["lines_net_minor"] == row["tenders_net_minor"]
-        return cls(**row, agrees=agrees)
-
-
-class TotalsReply(Coverage):
-    """Grand totals by currency."""
-
-    rows: list[TotalsRow]
-
-
-@router.get("/totals")
-async def totals(asked: Covered, reads: ReadsDep) -> TotalsReply:
-    """Say what everything comes to."""
-    rows = await grand_totals(reads, asked.scope)
-    return TotalsReply(**Coverage.of(asked), rows=[TotalsRow.of(row) for row in rows])
