@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
@@ -75,6 +76,8 @@ def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], set
         auto_offset_reset="none",
         ack_policy=AckPolicy.MANUAL,
         listener=loop,
+        # Equal partitions of all topics to one member: so one worker at a time touches what belongs to one customer.
+        partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,

@@ -145,7 +145,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._at_once)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
-                await self._rewind(consumer, _place(partition), "the topic no longer has the offset we need")
+                if _place(partition) in self._cursors:  # else it was taken from us meanwhile
+                    await self._rewind(consumer, _place(partition), "the topic no longer has the offset we need")
             return None
         records = {_place(tp): found for tp, found in polled.items() if _place(tp) in self._cursors and found}
         if not records:
