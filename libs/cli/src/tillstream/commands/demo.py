@@ -1,30 +1,19 @@
 import shutil
-import threading
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from typer import BadParameter, Option
 from typer import Exit as Leave
 
 from tillstream import console
 from tillstream.attached import Attached
 from tillstream.commands.up import show
-from tillstream.demo.report import print_report
-from tillstream.demo.run import Choice, run_demo
 from tillstream.exits import Exit
 from tillstream.local import control
 from tillstream.local.directory import DataDirectory
 from tillstream.local.state import StackState
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
+from tillstream.progress import progress
 
 
 class Dates(StrEnum):
@@ -48,6 +37,9 @@ def demo(
 
     Exit code 1 when something does not, with the first difference.
     """
+    from tillstream.demo.report import print_report
+    from tillstream.demo.run import Choice, run_demo  # reading the data takes a library that is slow to load
+
     choice = Choice(_weeks(weeks), original_dates=dates is Dates.ORIGINAL)
     directory = DataDirectory(data_dir)
     was_running = StackState.read(directory).running
@@ -58,8 +50,8 @@ def demo(
     with console.download_progress("Kafka") as on_download:
         state = control.start_detached(directory, say=console.say, on_download=on_download)
     try:
-        with _Bars() as bars:
-            report = run_demo(Attached(data_dir), choice, bars.tell)
+        with progress(as_json=as_json) as tell:
+            report = run_demo(Attached(data_dir), choice, tell)
     finally:
         if not keep and not was_running:
             control.stop(directory, console.say)
@@ -80,33 +72,3 @@ def _weeks(text: str) -> int | None:
     if text.isdigit() and 1 <= int(text) <= 52:
         return int(text)
     raise BadParameter("1 to 52, or all", param_hint="--weeks")
-
-
-class _Bars:
-    """A progress bar for each thing that is under way, on stderr."""
-
-    def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description:>14}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        self._progress = Progress(*columns, console=console.err)
-        self._tasks: dict[str, TaskID] = {}
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def tell(self, what: str, done: int, total: int) -> None:
-        """Move a bar, or begin one."""
-        with self._lock:
-            if what not in self._tasks:
-                self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=max(total, 1))

@@ -70,6 +70,7 @@ class Rebuild:
     async def compare(self) -> list[Comparison]:
         """Build the projections up to where the live ones stand, compare the fingerprints, and leave the live ones as they are."""
         connection = self._connection
+        self._wait_for_others()
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # offsets and rows of one instant
             bounds = self._bounds()
@@ -84,6 +85,7 @@ class Rebuild:
 
     async def swap(self) -> None:
         """Build the projections, halt the live consumer for the last records, and put the new tables in place of the old."""
+        self._wait_for_others()
         bounds = self._bounds()
         await self._from_the_beginning(bounds)
         async with _open(self._settings) as client:
@@ -94,6 +96,12 @@ class Rebuild:
                 await self._read_to(client, self._bounds(lock=True))
                 for part in self._projections:
                     tables.swap(self._connection, part)
+
+    def _wait_for_others(self) -> None:
+        """Two rebuilds at once would build into each other's tables. The lock is given back when the session ends."""
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL lock_timeout = 0")
+            self._connection.execute("SELECT pg_advisory_lock(hashtext('rebuild'), hashtext(%s))", [self._consumer])
 
     async def _from_the_beginning(self, bounds: Mapping[Partition, int]) -> None:
         self._drop()
