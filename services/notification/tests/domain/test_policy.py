@@ -126,6 +126,11 @@ def test_what_is_of_use_at_dawn_goes_at_dawn():
     assert decide(until_dawn, anna(), now=dawn, quiet=QUIET) == Send(PHONE, "consent-1")
 
 
+def test_what_its_order_overtook_during_the_night_is_old_news_in_the_morning():
+    dawn = at_local("Europe/Warsaw", 2026, 11, 24, 9, 0)
+    assert decide(message(), anna(), now=dawn, quiet=QUIET, overtaken=True) == Suppress("stale")
+
+
 def test_a_consent_withdrawn_during_the_night_stops_the_message_in_the_morning():
     dawn = at_local("Europe/Warsaw", 2026, 11, 24, 9, 0)
     assert decide(message(), anna(consents={}), now=dawn, quiet=QUIET) == Suppress("no_consent")

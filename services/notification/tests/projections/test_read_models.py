@@ -19,7 +19,7 @@ from till_events.notification import (
 )
 from till_notification.projections.consents import Consents
 from till_notification.projections.contacts import Contacts
-from till_notification.projections.messages import Messages
+from till_notification.projections.messages import Messages, was_overtaken
 from till_notification.projections.rules import Rules
 from till_notification.projections.templates import Templates
 from till_platform.testing.projections import fact, rows_after
@@ -164,3 +164,28 @@ def test_of_two_words_about_a_consent_the_one_said_later_stands_whichever_arrive
 def test_what_became_of_a_message_nobody_asked_for_is_passed_over(connection):
     (_, suppressed) = message_story("c-1", 1, "suppressed")
     assert rows_after(connection, Messages(), [[fact(suppressed)]])["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("later", "overtaken"),
+    [("waiting", True), ("deferred", True), ("sent", True), ("suppressed", False), ("failed", False), (None, False)],
+)
+async def test_a_message_is_overtaken_by_a_later_one_about_its_order_that_goes_or_went(connection, later, overtaken):
+    def about_order(event, at):
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        return (
+            type(event)(**{**fields, "order_id": "o-1", "occurred_at": at})
+            if isinstance(event, MessageRequested)
+            else event
+        )
+
+    (wanted,) = (about_order(event, NOON) for event in message_story("c-1", 1, "waiting"))
+    following = message_story("c-1", 2, later) if later else []
+    events = [wanted, *(about_order(event, NOON + timedelta(minutes=5)) for event in following)]
+    rows_after(connection, Messages(), [[fact(event) for event in events]])
+
+    class Reading:
+        async def value(self, query, parameters):
+            return connection.execute(query, parameters).fetchone()[0]
+
+    assert await was_overtaken(Reading(), wanted) is overtaken

@@ -69,7 +69,7 @@ def test_an_order_that_moves_on_asks_for_a_message_on_every_channel_of_its_rule(
 
 def test_what_a_sender_is_handed_holds_ids_only(happenings):
     WhenOrderStatusChanged().react(happenings.fact(moved(happenings.now)), happenings)
-    assert all(payload.keys() == {"message_id", "correlation_id"} for payload, _ in happenings.effects.values())
+    assert all(payload.keys() == {"message_id"} for payload, _ in happenings.effects.values())
 
 
 def test_the_same_happening_twice_asks_once(happenings):

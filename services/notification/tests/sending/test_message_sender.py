@@ -73,6 +73,10 @@ class People:
 
     def __init__(self):
         self.rows = {}
+        self.later_messages = False
+
+    async def value(self, _query, _parameters):
+        return self.later_messages
 
     async def one(self, _query, parameters):
         return self.rows.get(parameters[0])
@@ -209,6 +213,24 @@ async def test_at_night_it_is_put_off_until_morning_and_that_is_recorded_once(de
     desk.watch.moment = put_off.value.until
     await desk.deliver()
     assert type(desk.log.became()[-1]) is MessageSent
+
+
+async def test_in_the_morning_an_order_that_moved_on_is_not_told_where_it_was(desk):
+    desk.log.streams[Message.stream("m-1")][0].event = _of_use_until(desk, NOON + timedelta(days=1))
+    desk.people.later_messages = True
+    desk.watch.moment = NOON + timedelta(hours=10)
+    with pytest.raises(Postpone) as put_off:
+        await desk.deliver()
+    desk.watch.moment = put_off.value.until
+    await desk.deliver()
+    assert [type(event) for event in desk.log.became()] == [MessageDeferred, MessageSuppressed]
+    assert desk.carrier.taken == []
+
+
+async def test_by_day_every_move_is_told_even_if_the_next_one_follows_at_once(desk):
+    desk.people.later_messages = True
+    await desk.deliver()
+    assert type(desk.log.became()[0]) is MessageSent
 
 
 async def test_what_is_stale_is_suppressed_with_its_effect(desk):

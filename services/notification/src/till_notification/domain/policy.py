@@ -70,14 +70,16 @@ class Intended(Protocol):
     def urgent(self) -> bool: ...
 
 
-def decide(message: Intended, recipient: Recipient, *, now: datetime, quiet: QuietHours) -> Decision:
-    """Decide what becomes of a message now.
+def decide(
+    message: Intended, recipient: Recipient, *, now: datetime, quiet: QuietHours, overtaken: bool = False
+) -> Decision:
+    """Decide what becomes of a message now. `overtaken` tells that while it waited for the morning its order moved on.
 
-    In this order: too late → stale; nobody agreed to this purpose on this channel → no_consent (messages about orders need it, too: a
-    customer decides what a shop may write); the address agreed to is no longer one of the customer's → no_address; night → wait until
-    morning, unless it is urgent; and what would be stale by morning is stale now.
+    In this order: too late or overtaken → stale; nobody agreed to this purpose on this channel → no_consent (messages about orders need
+    it, too: a customer decides what a shop may write); the address agreed to is no longer one of the customer's → no_address; night → wait
+    until morning, unless it is urgent; and what would be stale by morning is stale now.
     """
-    if now > message.not_after:
+    if overtaken or now > message.not_after:
         return Suppress("stale")
     agreed = {
         address: event_id

@@ -137,6 +137,19 @@ async def message_card(reads: Reads, message_id: str) -> dict[str, Any] | None:
     return await reads.one(f"SELECT {', '.join(_COLUMNS)} FROM messages.messages WHERE message_id = %s", [message_id])
 
 
+async def was_overtaken(reads: Reads, wanted: MessageRequested) -> bool:
+    """Tell whether a later message about the same order is on its way or gone by the same channel: then this one is old news."""
+    if wanted.order_id is None:
+        return False
+    query = """
+        SELECT EXISTS (
+            SELECT FROM messages.messages WHERE order_id = %s AND channel = %s AND requested_at > %s
+            AND outcome IN ('pending', 'deferred', 'sent')
+        )
+    """
+    return bool(await reads.value(query, [wanted.order_id, wanted.channel, wanted.occurred_at]))
+
+
 async def message_counts(reads: Reads, *, stores: Sequence[str] | None) -> list[dict[str, Any]]:
     """Return how many messages came to which outcome, and why, by channel."""
     where, values = _where([("(store_id IS NULL OR store_id = ANY(%s))", stores)])

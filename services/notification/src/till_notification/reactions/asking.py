@@ -107,5 +107,4 @@ def _wanted(
 
 def ask_to_send(unit: Unit, identity: str, *, after: timedelta = timedelta(0)) -> None:
     """Ask for a message to be sent. Ids only: what it says and where it goes is looked up when it goes."""
-    payload = {"message_id": identity}
-    unit.effect(EFFECT, identity, payload, not_before=unit.now + after)
+    unit.effect(EFFECT, identity, {"message_id": identity}, not_before=unit.now + after)

@@ -13,6 +13,7 @@ from till_notification.domain.recipient import Recipient
 from till_notification.domain.template import Words, fill_in_words
 from till_notification.domain.wording import UnsayableWording
 from till_notification.projections.contacts import recipient
+from till_notification.projections.messages import was_overtaken
 from till_notification.sending.provider import NoAnswer, Outgoing, Provider, Refused
 from till_platform.clock import Clock
 from till_platform.effects.sender import Effect, Postpone, Sender, TryAgain
@@ -60,7 +61,8 @@ class MessageSender(Sender):
         wanted = message.request_made
         now = self._clock.now()
         to = await self._recipient(wanted, now)
-        decision = decide(wanted, to, now=now, quiet=self._quiet)
+        overtaken = message.state == "deferred" and await was_overtaken(self._reads, wanted)
+        decision = decide(wanted, to, now=now, quiet=self._quiet, overtaken=overtaken)
         match decision:
             case Suppress(reason) if effect.attempts > 1:
                 # An attempt before this one may have reached the customer: nobody can say any more that it was not sent.
