@@ -76,8 +76,7 @@ class Worker:
         self.cursors = read_cursors(self.connection, CONSUMER, [PLACE])
 
     def read(self, records):
-        reading = self.reader.read({PLACE: records}, self.cursors)
-        return reading
+        return self.reader.read({PLACE: records}, self.cursors)
 
     def take(self, records):
         reading = self.read(records)

@@ -10,7 +10,9 @@ _COUNTS = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 EVENTS_RECORDED = Counter("till_events_recorded_total", "Events committed to the log by commands.")
-APPEND_SECONDS = Histogram("till_append_seconds", "From the begin of an appending transaction to its commit, in seconds.", buckets=_FAST)
+APPEND_SECONDS = Histogram(
+    "till_append_seconds", "From the begin of an appending transaction to its commit, in seconds.", buckets=_FAST
+)
 APPEND_COMMANDS = Histogram("till_append_commands", "Commands that shared one transaction of the log.", buckets=_COUNTS)
 VERSION_CONFLICTS = Counter("till_version_conflicts_total", "Saves refused because somebody else was faster.")
 DUPLICATES_SUPPRESSED = Counter(
