@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-import psycopg
 import structlog
 
+from till_platform.eventstore.errors import DATABASE_AWAY
 from till_platform.parts import Parts
 from till_platform.telemetry import metrics
 
@@ -39,7 +39,7 @@ class Gauges:
         while not self._stop.is_set():
             try:
                 await self._look()
-            except psycopg.OperationalError as error:
+            except DATABASE_AWAY as error:
                 _log.debug("gauges_again", error=type(error).__name__)
             try:
                 await asyncio.wait_for(self._stop.wait(), EVERY_SECONDS)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import structlog
 from psycopg import Connection
 
 from till_events.ids import new_id
 from till_platform.context import Context, within
-from till_platform.eventstore.errors import VersionConflict
+from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
 from till_platform.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +61,7 @@ class JobLoop:
             try:
                 await self._once()
                 metrics.JOB_RUNS.labels(self.job.name, "done").inc()
-            except (psycopg.OperationalError, VersionConflict) as error:
+            except (*DATABASE_AWAY, VersionConflict) as error:
                 metrics.JOB_RUNS.labels(self.job.name, "again").inc()
                 _log.warning("job_again", job=self.job.name, error=type(error).__name__)
             except Exception as error:

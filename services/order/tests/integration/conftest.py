@@ -1,11 +1,8 @@
-import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
-from till_platform.kafka.topics import ensure_topic
-from till_platform.settings import Settings
 from till_platform.testing.infra import Infra
 from till_platform.testing.running import Issuer, ServiceUnderTest
 
@@ -39,16 +36,6 @@ class Shop:
 def shop(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     namespace = f"t{uuid4().hex[:8]}"
     service = ServiceUnderTest("order", infra, namespace, issuer, tmp_path_factory.mktemp("order"))
-    neighbour = Settings.read(
-        service="loyalty",
-        environment="local",
-        pg=service.pg,
-        kafka=infra.kafka,
-        redis=infra.redis,
-        partitions=6,
-        namespace=namespace,
-    )
-    asyncio.run(ensure_topic(neighbour))  # the cards it reads about come from there
     try:
         service.migrate().start()
         shop = Shop(service)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
 from till_events.ids import new_id
 from till_platform.context import Context, within
-from till_platform.eventstore.errors import VersionConflict
+from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
 from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import collecting, current_traceparent, span
 
@@ -112,7 +111,7 @@ class SenderLoop:
                 async with asyncio.TaskGroup() as group:
                     for effect in claimed:
                         group.create_task(self._deliver(effect))
-            except psycopg.OperationalError as error:
+            except DATABASE_AWAY as error:
                 _log.warning("sender_again", kind=self.sender.kind, error=type(error).__name__)
                 await self._pause(1.0)
             except BaseExceptionGroup as group_error:
@@ -142,7 +141,7 @@ class SenderLoop:
         except Postpone as later:
             await self._in_thread(self._postpone, effect, later.until, None, 1)
             return "postponed"
-        except (TryAgain, psycopg.OperationalError) as error:
+        except (TryAgain, *DATABASE_AWAY) as error:
             wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(effect.attempts, 10)))
             await self._in_thread(self._postpone, effect, self._clock() + wait, str(error)[:500], 0)
             return "again"

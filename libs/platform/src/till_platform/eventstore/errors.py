@@ -1,6 +1,12 @@
 """Why an append did not happen."""
 
+import psycopg
+from psycopg.errors import IdleInTransactionSessionTimeout
+
 from till_platform.domain import DomainError
+
+DATABASE_AWAY = (psycopg.OperationalError, IdleInTransactionSessionTimeout)
+"""What the database raises when it, or our connection to it, is gone for the moment: nothing was committed; try again."""
 
 
 class VersionConflict(DomainError):

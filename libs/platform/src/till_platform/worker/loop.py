@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from psycopg import Connection
 from psycopg.errors import IdleInTransactionSessionTimeout
 
-from till_platform.eventstore.errors import VersionConflict
+from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
 from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Hole, Reader, Reading
@@ -126,8 +125,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             reading = await self._fetch(consumer)
             await self._settle()
         except (
-            psycopg.OperationalError,
-            IdleInTransactionSessionTimeout,
+            *DATABASE_AWAY,
             KafkaError,
             VersionConflict,
             Fenced,
@@ -231,7 +229,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             self._in_flight = None
         if isinstance(error, Fenced):
             self.measures.fenced()
-        if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+        if isinstance(error, IdleInTransactionSessionTimeout):
             # So starved that a batch's transaction sat idle too long: the same batch would, again and again. A smaller one will not.
             self._at_once = max(1, self._at_once // 4)
         self.measures.again()
