@@ -12,6 +12,7 @@ import pytest
 from till_platform.local.part import Part, find_cause
 from till_platform.local.problem import LocalProblem
 from till_platform.local.process import RecordedProcess
+from till_platform.testing.running import eventually
 
 SERVES = "import pathlib, time; pathlib.Path('ready').touch(); print('serving', flush=True); time.sleep(600)"
 DIES = "print('ERROR: the disk is on fire', flush=True); raise SystemExit(3)"
@@ -100,9 +101,9 @@ def test_a_frozen_part_can_be_stopped(program: Callable[..., Program]) -> None:
     part = program()
     part.start()
     part.freeze()
-    assert psutil.Process(part.pid).status() == psutil.STATUS_STOPPED
+    eventually(lambda: psutil.Process(part.pid).status() == psutil.STATUS_STOPPED)
     part.thaw()
-    assert psutil.Process(part.pid).status() != psutil.STATUS_STOPPED
+    eventually(lambda: psutil.Process(part.pid).status() != psutil.STATUS_STOPPED)
     part.freeze()
     part.stop()
     assert not part.running
