@@ -22,6 +22,7 @@ from till_events.loyalty import (
 )
 from till_loyalty.projections.movements import moved
 from till_platform.batch import Batch
+from till_platform.projections.arrays import array
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.projections.reads import Reads
@@ -109,8 +110,7 @@ class Accounts(Projection):
                 case LoyaltyCardBlocked():
                     blocked.append(event)
         db.insert(ACCOUNTS, opened)
-        columns = [[state[place] for state in now.values()] for place in range(3)]
-        db.execute(_MOVE_ON, [list(now), *columns])
+        db.execute(_MOVE_ON, [array(column) for column in (list(now), *zip(*now.values(), strict=True))])
         db.insert(CARDS, cards.values())
         self._block(blocked, db)
 

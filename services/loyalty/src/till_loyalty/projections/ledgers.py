@@ -100,7 +100,7 @@ class Ledgers(Projection):
                     Jsonb(to_builtins(details)) if details else None,
                 )
             )
-        db.insert(ENTRIES, rows)
+        db.append(ENTRIES, rows)
 
 
 async def entries(reads: Reads, account_id: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from till_events.loyalty import (
 from till_loyalty.domain.lots import NEVER
 from till_loyalty.projections.movements import movements
 from till_platform.batch import Batch
+from till_platform.projections.arrays import array
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.projections.reads import Reads
@@ -102,11 +103,11 @@ class Lots(Projection):
                         others.append((account_id, event.return_id, event.occurred_at, event.spend_minor))
             for movement in movements(event):
                 _change(changes, (account_id, movement.lot_id), points=movement.points)
-        db.insert(LOTS, lots.values())
+        db.append(LOTS, lots.values())
         db.insert(OTHER_RETURNS, others)
         if changes:
             keys, amounts = zip(*sorted(changes.items()), strict=True)
-            db.execute(_CHANGE, [list(column) for column in (*zip(*keys, strict=True), *zip(*amounts, strict=True))])
+            db.execute(_CHANGE, [array(column) for column in (*zip(*keys, strict=True), *zip(*amounts, strict=True))])
 
 
 def _earned(event: PointsAccrued) -> Row:
