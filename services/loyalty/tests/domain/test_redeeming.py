@@ -112,6 +112,15 @@ def test_an_expired_hold_frees_its_points_before_anybody_says_so() -> None:
     held.when(lambda a: hold(a, 100, hold_id="h2", at=NOON + A_QUARTER)).then(happened(PointsHeld))
 
 
+def test_clocks_that_disagree_spend_no_point_twice() -> None:
+    held = holding(100)
+    hold(held.aggregate, 100, hold_id="h2", at=NOON + A_QUARTER)
+    capture(held.aggregate, "h2", at=NOON + A_QUARTER)
+    held.aggregate.collect_events()
+    held.when(lambda a: capture(a, "h1", at=NOON)).then_refused(HoldExpired)
+    assert owned(held.aggregate) == 0
+
+
 def test_a_released_hold_frees_its_points() -> None:
     held = holding(60)
     held.when(lambda a: release(a, "h1", at=NOON)).then(happened(PointsHoldReleased, points=60, reason="cancelled"))

@@ -77,16 +77,20 @@ class Account(Aggregate):
         place = bisect_right(self._tiers, at, key=lambda change: change[0])
         return self._tiers[max(0, place - 1)][1]
 
-    def held_in(self, lot: Lot, at: datetime) -> int:
-        """Return how many points of a lot tills have put aside."""
-        return sum(hold.in_lot(lot.id) for hold in self.holds.values() if hold.is_active(at))
-
     def free(self, lots: Iterable[Lot], at: datetime) -> list[tuple[str, int]]:
-        """Return the lots, order kept, with the points in them that no till has put aside."""
+        """Return the lots, order kept, with the points in them that no till has put aside.
+
+        A hold that a job has not announced as over yet still counts for something that happened before it ended, so that points on
+        their way to pay for a sale are never taken from under it.
+        """
         active = [hold for hold in self.holds.values() if hold.is_active(at)]
         if not active:
             return [(lot.id, lot.remaining) for lot in lots if lot.remaining]
-        return [(lot.id, lot.remaining - sum(hold.in_lot(lot.id) for hold in active)) for lot in lots if lot.remaining]
+        return [
+            (lot.id, max(0, lot.remaining - sum(hold.in_lot(lot.id) for hold in active)))
+            for lot in lots
+            if lot.remaining
+        ]
 
     def balance_at(self, at: datetime) -> int:
         """Return how many points can be spent at a time, by all that is known now."""

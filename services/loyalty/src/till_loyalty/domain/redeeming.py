@@ -68,7 +68,8 @@ def capture(
         return hold
     if hold.state == "released":
         raise HoldSettled("these points were released and cannot be captured", state=hold.state)
-    if not hold.is_active(at):
+    gone = any(account.lots[part.lot_id].remaining < part.points for part in hold.allocations)
+    if not hold.is_active(at) or gone:  # gone in time only if two clocks disagree: no balance goes below zero for that
         raise HoldExpired("the time to capture these points is over", expired_at=hold.expires_at.isoformat())
     account.record(
         PointsRedeemed(
