@@ -10,7 +10,8 @@ from psycopg.rows import class_row, dict_row
 from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode
 from till_platform.batch import Fact
 from till_platform.domain import Conflict, Invalid, NotFound
-from till_platform.worker.transaction import BatchTransaction
+from till_platform.eventstore.errors import VersionConflict
+from till_platform.worker.transaction import BatchTransaction, Permanent
 
 _LIST = """
 SELECT id, consumer, topic, partition, "offset", type, event_id, reason, detail, buried_at, settled_at, settled_how, settled_why
@@ -95,18 +96,29 @@ def retry(connection: Connection[Any], transaction: BatchTransaction, letter_id:
 
 
 def discard(connection: Connection[Any], transaction: BatchTransaction, letter_id: int, *, why: str, by: str) -> int:
-    """Give a letter up for a reason that is kept, and take what waited behind it; return how many were taken."""
+    """Give a letter up for a reason that is kept, and take what waited behind it; return how many were taken.
+
+    Where another one is met that cannot be taken, what is behind that goes on waiting.
+    """
     given_up = letter(connection, letter_id)
     if not why.strip():
         raise Invalid("say why the letter is given up", field="why")
+    taken = 0
     with connection.transaction():
         waiting = [found for found in _waiting(connection, given_up) if found.id != letter_id]
         connection.execute(_SETTLE, ["discarded", why, by, letter_id])
         for found in waiting:
-            transaction.apply(connection, _facts(found))
-            connection.execute(_SETTLE, ["retried", None, by, found.id])
+            try:
+                with connection.transaction():
+                    transaction.apply(connection, _facts(found))
+                    connection.execute(_SETTLE, ["retried", None, by, found.id])
+            except VersionConflict:
+                raise
+            except Permanent:
+                break
+            taken += 1
         _release(connection, given_up)
-    return len(waiting)
+    return taken
 
 
 def _waiting(connection: Connection[Any], first: DeadLetter) -> Sequence[DeadLetter]:
