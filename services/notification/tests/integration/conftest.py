@@ -85,7 +85,7 @@ class Gateway:
 
     def __init__(self):
         self.taken = {}
-        self.asked = 0
+        self.asked = []
         self.drop_answers = 0
         self.status = 202
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ class Gateway:
 
     def take(self, request, body):
         with self._lock:
-            self.asked += 1
+            self.asked.append(body["to"])
             status, drop = self.status, self.drop_answers > 0
             if status == 202:
                 self.taken.setdefault(request.headers["Idempotency-Key"], body)
@@ -122,6 +122,9 @@ class Gateway:
 
     def to(self, phone):
         return [body["text"] for body in self.taken.values() if body["to"] == phone]
+
+    def times_asked(self, phone):
+        return self.asked.count(phone)
 
     def close(self):
         self._server.shutdown()
