@@ -35,11 +35,22 @@ async def test_an_answer_read_before_the_account_moved_on_comes_too_late(valkey:
     assert await cache.get(valkey, "k") == b"6 9 six"
 
 
+async def test_an_answer_that_is_to_be_refreshed_is_given_for_two_seconds_more_and_no_longer(valkey: Redis) -> None:
+    cache = TillCache()
+    await cache.put(valkey, [("k", 5, b"5 9 five", 60_000)])
+    assert await cache.outdate(valkey, [("k", 6)]) == [0]
+    assert await cache.get(valkey, "k") == b"5 9 five"
+    await cache.put(valkey, [("k", 5, b"5 9 five", 60_000)])
+    assert await valkey.pttl("k") <= 2_000
+    await cache.put(valkey, [("k", 6, b"6 9 six", 60_000)])
+    assert await cache.get(valkey, "k") == b"6 9 six"
+
+
 async def test_only_answers_that_somebody_asked_for_are_named_to_be_refreshed(valkey: Redis) -> None:
     cache = TillCache()
     await cache.put(valkey, [("asked", 1, b"1 9 one", 60_000)])
     assert await cache.outdate(valkey, [("never", 2), ("asked", 2)]) == [1]
-    assert await cache.outdate(valkey, [("never", 3), ("asked", 2)]) == []
+    assert await cache.outdate(valkey, [("never", 3), ("asked", 1)]) == []
 
 
 async def test_a_cache_that_is_gone_knows_nothing_and_is_left_alone(valkey: Redis) -> None:

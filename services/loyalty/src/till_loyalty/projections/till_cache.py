@@ -15,27 +15,32 @@ _PAUSE = 1.0
 """Seconds for which a cache that failed is not asked again: a frozen one must not slow every till down."""
 
 # Entries are `<sequence> <valid until, epoch seconds> <JSON>`. One with an older sequence never takes the place of a newer one, whoever
-# comes last. For each key there are three arguments: sequence, entry, milliseconds to keep it.
+# comes last, nor prolongs the life of its equal. For each key there are three arguments: sequence, entry, milliseconds to keep it.
 _PUT = """
 for place, key in ipairs(KEYS) do
-  local there = redis.call('GET', key)
-  local sequence = ARGV[place * 3 - 2]
-  if not there or tonumber(string.match(there, '^%d+')) <= tonumber(sequence) then
+  local sequence, valid_until = string.match(redis.call('GET', key) or '0 0 ', '^(%d+) ([%d.]+)')
+  local newer = tonumber(ARGV[place * 3 - 2]) - tonumber(sequence)
+  if newer > 0 or (newer == 0 and tonumber(valid_until) == 0) then
     redis.call('SET', key, ARGV[place * 3 - 1], 'PX', ARGV[place * 3])
   end
 end
 return {}
 """
 
-# Accounts moved on: answers from before are worth nothing now, nor is one that somebody has read and is about to put. What is left is an
-# entry without an answer. Returns the places of those that somebody had asked about.
+# Accounts moved on. An answer that is there is good for two seconds more: long enough to be refreshed, so that tills never wait for it.
+# Where there is none, an entry without an answer keeps out one that somebody has read before and is about to put. Returns the places
+# of the answers that are to be refreshed.
 _OUTDATE = """
 local asked = {}
 for place, key in ipairs(KEYS) do
   local sequence, valid_until = string.match(redis.call('GET', key) or '0 0 ', '^(%d+) ([%d.]+)')
   if tonumber(sequence) < tonumber(ARGV[place]) then
-    redis.call('SET', key, ARGV[place] .. ' 0 ', 'PX', 60000)
-    if tonumber(valid_until) > 0 then asked[#asked + 1] = place end
+    if tonumber(valid_until) > 0 then
+      redis.call('PEXPIRE', key, 2000, 'LT')
+      asked[#asked + 1] = place
+    else
+      redis.call('SET', key, ARGV[place] .. ' 0 ', 'PX', 60000)
+    end
   end
 end
 return asked
@@ -69,7 +74,7 @@ class TillCache:
         return await self._run(cache, _PUT, [key for key, *_ in entries], arguments) is not None
 
     async def outdate(self, cache: Redis, moved: Sequence[tuple[str, int]]) -> list[int] | None:
-        """Drop answers older than these sequences; return the places of those that were there, nothing if the cache is away."""
+        """Let answers older than these sequences run out; return the places of those that were there, nothing if the cache is away."""
         asked = await self._run(cache, _OUTDATE, [key for key, _ in moved], [sequence for _, sequence in moved])
         return None if asked is None else [place - 1 for place in asked]
 
