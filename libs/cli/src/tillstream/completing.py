@@ -28,10 +28,10 @@ def one_service(incomplete: str) -> list[str]:
 
 
 def event_names(incomplete: str) -> list[str]:
-    """Names of events, e.g. `OrderPlaced`, however the beginning is written."""
+    """Names of events, e.g. `OrderPlaced`."""
     from tillstream.events.choice import event_names
 
-    return [name for name in event_names() if name.lower().startswith(incomplete.lower())]
+    return [name for name in event_names() if name.startswith(incomplete)]
 
 
 def projections(ctx: typer.Context, incomplete: str) -> list[str]:

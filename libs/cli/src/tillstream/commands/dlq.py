@@ -125,7 +125,7 @@ def discard(
             raise BadParameter("nobody is here to be asked: add --yes", param_hint="--yes")
         place = f"{letter['type'] or 'a record'} at {letter['topic']}/{letter['partition']}@{letter['offset']}"
         if not typer.confirm(f"Give up {place} for ever?", err=True):
-            raise Leave(Exit.INTERRUPTED)
+            raise Leave(Exit.FAILURE)
     taken = letters.discard(attached, service, number, why)
     _tell({"discarded": number, "taken": taken}, f"given up; {taken} that waited were taken", as_json=as_json)
 

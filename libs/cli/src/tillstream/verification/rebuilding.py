@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,27 +21,29 @@ Progress = Callable[[int, int], None]
 
 
 class Rebuilds:
-    """Compares the read models of services with what their topics make of them."""
+    """Compares the read models of services with what their topics make of them. Begins to load the services when it is made."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([entry.module for entry in entry_points(group=GROUP)])
+        forkserver.ensure_running()  # it loads while others wait and look
 
     def compare(self, service: str, settings: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
         """Return name and both digests of each read model of a service; raise CommandFailed if it cannot be told."""
-        here, there = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_compare, args=(service, dict(settings), there), daemon=True)
+        ours, its = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_compare, args=(service, dict(settings), its), daemon=True)
         process.start()
-        there.close()
-        try:
-            while not isinstance(told := here.recv(), list):
-                progress(*told)
-        except EOFError:
-            process.join()
-            raise CommandFailed(
-                f"the read models of {service} could not be compared", f"till-{service} verify says why"
-            ) from None
-        process.join()
+        its.close()
+        with ours:
+            try:
+                while not isinstance(told := ours.recv(), list):
+                    progress(*told)
+            except EOFError:
+                raise CommandFailed(
+                    f"the read models of {service} could not be compared", f"till-{service} verify says why"
+                ) from None
+            finally:
+                process.join()
         return told
 
 

@@ -50,8 +50,8 @@ def verify(
     meanwhile: each check is of one moment.
     """
     chosen = attached.chosen(services)
-    report = Report(differences=_laggards(attached, chosen, tell, patience_seconds))
     rebuilds = _Rebuilt(attached, tell)
+    report = Report(differences=_laggards(attached, chosen, tell, patience_seconds))
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = [threads.submit(rebuilds.of, service) for service in chosen]
         for number, service in enumerate(chosen, 1):
