@@ -1,8 +1,7 @@
 """From raw records to facts: decoded one by one, never raising, repeats dropped, holes found."""
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from till_events.base import Event
@@ -61,7 +60,6 @@ class Reading:
     before: dict[Partition, Cursor]
     after: dict[Partition, Cursor]
     repeats: int = 0
-    read_at: float = field(default_factory=time.monotonic)
 
     def halves(self) -> tuple["Reading", "Reading"]:
         """Cut the reading in two that can be taken one after the other."""
