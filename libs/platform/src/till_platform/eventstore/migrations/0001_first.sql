@@ -1,4 +1,5 @@
 -- The tables of the plumbing, in every service's own database. Read models are elsewhere: each projection has a schema of its own.
+-- IF NOT EXISTS, since there are databases that were made before steps were counted. Later steps do without.
 CREATE TABLE IF NOT EXISTS log (
     position       bigint      NOT NULL PRIMARY KEY,
     stream         text        NOT NULL,
