@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from till_platform.auth import Tokens
-from till_platform.http import asyncapi_page, probes
+from till_platform.http import api_page, asyncapi_page, probes
 from till_platform.http.middleware import Origin
 from till_platform.http.probes import Check
 from till_platform.http.problems import Problem, answer_with_problems
@@ -49,6 +49,7 @@ def create_app(
         version=version,
         lifespan=lifespan or _nothing,
         middleware=[Middleware(Origin)],
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         # FastAPI's own spans carry the query string: phone numbers and names. `Origin` makes ours.
@@ -61,4 +62,5 @@ def create_app(
         app.include_router(router, responses=_ANY_ROUTE)
     app.include_router(probes.router(checks or {}))
     app.include_router(asyncapi_page.router(service, asyncapi or dict))
+    api_page.show(app)
     return app
