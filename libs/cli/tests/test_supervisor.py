@@ -58,7 +58,7 @@ class Run:
         return Program(name, self.folder, self.history, program)
 
     def start(self, *groups: Sequence[Part]) -> None:
-        async def migrate() -> None:
+        def migrate() -> None:
             self.history.append("migrated")
 
         self.ready = asyncio.Event()

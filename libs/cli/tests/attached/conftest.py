@@ -116,7 +116,7 @@ def shop(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
     }
     try:
         for service in services.values():
-            service.migrate().start(wait=False)
+            service.start(wait=False)
         _write_state(directory, infra, namespace, services)
         eventually(lambda: all(_ready(service) for service in services.values()), within=120)
         shop = Shop(directory.path, infra, services)

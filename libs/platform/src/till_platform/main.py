@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from psycopg import sql
 
-from till_platform import process
-from till_platform.eventstore.schema import MIGRATION_LOCK, migrate
+from till_platform import pair, process
+from till_platform.eventstore.schema import MIGRATION_LOCK, SchemaRefused, migrate
 from till_platform.kafka.topics import ensure_topics
 from till_platform.parts import connect, open_parts
 from till_platform.projections import tables
@@ -19,10 +19,6 @@ from till_platform.projections.rebuild import Rebuild
 from till_platform.service import Service, openapi
 from till_platform.settings import Settings, SettingsError
 from till_platform.telemetry.logs import configure_logging
-from till_platform.telemetry.tracing import configure_tracing
-
-SWITCH_SECONDS = 0.001
-"""How long a busy thread may keep the interpreter from one that answers a request."""
 
 
 def command(service: Service) -> Callable[[], None]:
@@ -40,7 +36,7 @@ def command(service: Service) -> Callable[[], None]:
     def main() -> None:
         try:
             app()
-        except SettingsError as error:
+        except (SettingsError, SchemaRefused) as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(2) from None
 
@@ -54,14 +50,8 @@ def _settings(service: Service) -> Settings:
 
 
 def _processes(app: typer.Typer, service: Service) -> None:
-    def serve(*roles: process.Role) -> None:
-        sys.setswitchinterval(SWITCH_SECONDS)
-        settings = _settings(service)
-        flush_traces = configure_tracing(settings)
-        try:
-            process.serve(service, settings, frozenset(roles))
-        finally:
-            flush_traces()
+    def serve(role: process.Role) -> None:
+        process.serve(service, _settings(service), frozenset({role}))
 
     @app.command()
     def api() -> None:
@@ -79,9 +69,15 @@ def _processes(app: typer.Typer, service: Service) -> None:
         serve("relay")
 
     @app.command(name="all")
-    def everything() -> None:
-        """API, worker and relay in one process."""
-        serve("api", "worker", "relay")
+    def everything(
+        *,
+        migrate_first: Annotated[bool, typer.Option("--migrate", help="Do first what `migrate` does.")] = False,
+    ) -> None:
+        """API, worker and relay: a small chain's whole service. The API has a process of its own."""
+        settings = _settings(service)
+        if migrate_first:
+            asyncio.run(_migrate(service, settings))
+        pair.serve(service, settings)
 
 
 def _operations(app: typer.Typer, service: Service) -> None:

@@ -1,9 +1,12 @@
-"""Running a service: its API, its worker and its relay, each in a process of its own or all in one."""
+"""One process of a service: its API, its worker or its relay, or several of them."""
 
 import asyncio
 import contextlib
+import signal
+import socket
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +30,7 @@ from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.relay import POLL_SECONDS, WOKEN_POLL_SECONDS, Relay
 from till_platform.service import Service, asyncapi
 from till_platform.settings import Settings
+from till_platform.telemetry.tracing import configure_tracing
 from till_platform.worker.loop import WorkerLoop
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Reader
@@ -34,16 +38,25 @@ from till_platform.worker.transaction import BatchTransaction, Taken
 
 Role = Literal["api", "worker", "relay"]
 STUCK_SECONDS = 60.0
+SWITCH_SECONDS = 0.001
+"""How long a busy thread may keep the interpreter from one that answers a request."""
 _log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Running:
-    """What goes on in one process of a service."""
+    """What goes on in one process of a service.
+
+    `started` is called when everything has begun; `woken` says that somebody else's process knocks when it has appended; `checks` are
+    what else must be well for this process to be ready.
+    """
 
     service: Service
     settings: Settings
     roles: frozenset[Role]
+    started: Callable[["Running"], None] = lambda _: None
+    woken: bool = False
+    checks: Mapping[str, Check] = field(default_factory=dict)
     parts: Parts | None = None
     worker: WorkerLoop | None = None
     relay: Relay | None = None
@@ -81,11 +94,17 @@ class Running:
                 _log.warning("watcher_failed", watcher=type(watcher).__name__, error=type(error).__name__)
 
 
-def serve(service: Service, settings: Settings, roles: frozenset[Role]) -> None:
-    """Run until told to stop."""
-    running = Running(service, settings, roles)
-    uvicorn.run(
-        build_app(running),
+def serve(
+    service: Service, settings: Settings, roles: frozenset[Role], *, listener: socket.socket | None = None, **more: Any
+) -> None:
+    """Run until told to stop, on a socket that listens already if one is given. `more` is what `Running` may be told besides."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(0)
+    )  # uvicorn raises it again in the end: what is open is still closed
+    flush_traces = configure_tracing(settings)
+    config = uvicorn.Config(
+        build_app(Running(service, settings, roles, **more)),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -93,6 +112,13 @@ def serve(service: Service, settings: Settings, roles: frozenset[Role]) -> None:
         timeout_graceful_shutdown=10,
         server_header=False,
     )
+    server = uvicorn.Server(config)
+    try:
+        server.run([listener] if listener else None)
+        if not server.started:
+            sys.exit(3)
+    finally:
+        flush_traces()
 
 
 def build_app(running: Running) -> FastAPI:
@@ -107,6 +133,7 @@ def build_app(running: Running) -> FastAPI:
             app.state.running = running
             stack.push_async_callback(_stop, running)
             await _start(running)
+            running.started(running)
             yield
 
     return create_app(
@@ -124,7 +151,7 @@ async def _start(running: Running) -> None:
     assert running.parts is not None
     parts, service = running.parts, running.service
     if "relay" in running.roles:
-        alone = not {"api", "worker"} <= running.roles
+        alone = not (running.woken or {"api", "worker"} <= running.roles)
         running.relay = Relay(
             service.name,
             parts.connect,
@@ -217,7 +244,7 @@ def _checks(running: Running) -> dict[str, Check]:
         for name, failure in running.failures.items():
             raise NotReady(f"{name} stopped: {type(failure).__name__}: {failure}")
 
-    checks: dict[str, Check] = {"database": database, "loops": loops}
+    checks: dict[str, Check] = {"database": database, "loops": loops, **running.checks}
     if "worker" in running.roles:
         checks["worker"] = _progress(lambda: running.worker)
     if "relay" in running.roles:

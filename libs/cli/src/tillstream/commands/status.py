@@ -58,11 +58,13 @@ def _process(state: StackState, name: str) -> dict[str, Any]:
 
 def _service(state: StackState, name: str, directory: DataDirectory) -> dict[str, Any]:
     url = state.apis[name]
-    lag = consumers(url, Issuer(directory.issuer_key, directory.jwks).sign(Role.ADMIN, None, "till", 5))
+    worker = state.workers[name]
+    lag = consumers(worker, Issuer(directory.issuer_key, directory.jwks).sign(Role.ADMIN, None, "till", 5))
     healthy = answers(f"{url}/readyz")
     return {
         "url": url,
         "docs": f"{url}/docs",
+        "worker": worker,
         **_process(state, name),
         "healthy": healthy,
         "postgres": state.databases[name],

@@ -152,7 +152,7 @@ def _services(state: StackState, directory: DataDirectory) -> Iterator[Finding]:
             detail=f"{url} {'is ready' if ready else 'is not ready'}",
             remedy=f"till logs {service}",
         )
-        lag = sum(row["lag"] for row in consumers(url, token))
+        lag = sum(row["lag"] for row in consumers(state.workers[service], token))
         yield Finding(
             f"lag of {service}",
             ok=lag < LARGE_LAG,

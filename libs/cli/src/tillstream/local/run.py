@@ -17,7 +17,7 @@ from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer
 from tillstream.local.services import ServiceProcess, installed_services
 from tillstream.local.state import Phase, ProcessState, StackState
-from tillstream.local.supervisor import Say, Supervisor, together
+from tillstream.local.supervisor import Say, Supervisor
 
 # Tried first, so that addresses look the same on most machines; a taken one is replaced by any free port.
 PREFERRED_PORTS = {
@@ -29,12 +29,14 @@ PREFERRED_PORTS = {
     "sms": 18025,
 }
 FIRST_API_PORT = 18081
+FIRST_WORKER_PORT = 18091
 STOPPED_LAST = ("kafka", "valkey", "postgres")
 
 
 def port_names() -> list[str]:
     """What `--port NAME=NUMBER` may name."""
-    return [*PREFERRED_PORTS, *installed_services()]
+    services = installed_services()
+    return [*PREFERRED_PORTS, *services, *(f"{name}-worker" for name in services)]
 
 
 class LocalRun:
@@ -53,6 +55,7 @@ class LocalRun:
     ) -> None:
         names = installed_services()
         preferred = PREFERRED_PORTS | {name: FIRST_API_PORT + number for number, name in enumerate(names)}
+        preferred |= {f"{name}-worker": FIRST_WORKER_PORT + number for number, name in enumerate(names)}
         self._data_dir = data_dir
         self._environment = environment
         self._say = say
@@ -95,7 +98,7 @@ class LocalRun:
                 self._enter("failed", problem)
                 raise
 
-    async def _prepare_services(self) -> None:
+    def _prepare_services(self) -> None:
         Issuer(self._data_dir.issuer_key, self._data_dir.jwks)
         state = self.state
         state.kafka, state.redis = self._stack.kafka, self._stack.redis
@@ -106,8 +109,6 @@ class LocalRun:
             state.apis[service.name] = service.address
             service.addresses = self._environment_of(service.name)
         self._write_state()
-        await together(self._supervisor.in_thread(service.migrate) for service in self._services)
-        self._say(f"tables and topics of {len(self._services)} services are up to date")
 
     def _environment_of(self, service: str) -> Mapping[str, str]:
         state = self.state
@@ -134,6 +135,7 @@ class LocalRun:
 
     def _write_state(self) -> None:
         supervisor = self._supervisor
+        self.state.workers = {service.name: service.worker_address for service in self._services}
         self.state.processes = {
             part.name: ProcessState(
                 name=part.name,

@@ -1,6 +1,5 @@
 import contextlib
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import entry_points
@@ -8,8 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from till_platform.local import LocalProblem
-from till_platform.local.part import Part, find_cause
+from till_platform.local.part import Part
 from till_platform.local.ports import HOST, Ports
 
 
@@ -19,7 +17,10 @@ def installed_services() -> list[str]:
 
 
 class ServiceProcess(Part):
-    """One service with all it does (API, worker, relay) in one process, as a small chain would run it."""
+    """One service with all it does, as a small chain would run it: the API, and beside it worker and relay."""
+
+    start_patience_seconds = 900.0  # its read models may be rebuilt first
+    stop_patience_seconds = 60.0
 
     def __init__(self, name: str, data_dir: Path, ports: Ports, programs: Path) -> None:
         super().__init__(name, data_dir)
@@ -31,35 +32,28 @@ class ServiceProcess(Part):
     def address(self) -> str:
         return f"http://{HOST}:{self._ports[self.name]}"
 
+    @property
+    def worker_address(self) -> str:
+        """Where its worker and relay answer probes, figures and where they stand."""
+        return f"http://{HOST}:{self._ports[self._worker]}"
+
+    @property
+    def _worker(self) -> str:
+        return f"{self.name}-worker"
+
     def prepare(self) -> None:
         self._ports.claim(self.name)
+        self._ports.claim(self._worker)
 
     def command(self) -> Sequence[str]:
-        return [self._program, "all"]
+        return [self._program, "all", "--migrate"]
 
     def environment(self) -> Mapping[str, str]:
-        return {**self.addresses, "TILL_HOST": HOST, "TILL_PORT": str(self._ports[self.name])}
+        ports = {"TILL_PORT": self._ports[self.name], "TILL_WORKER_PORT": self._ports[self._worker]}
+        return {**self.addresses, "TILL_HOST": HOST, **{name: str(port) for name, port in ports.items()}}
 
     def is_ready(self) -> bool:
         return answers(f"{self.address}/readyz")
-
-    def migrate(self) -> None:
-        """Its tables and its topic are made or brought up to date. Raises LocalProblem with the cause."""
-        done = subprocess.run(  # noqa: S603 -- an installed console script
-            [self._program, "migrate"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=dict(self.environment()),
-            cwd=self.data_dir,
-            start_new_session=True,
-        )
-        self.process.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.process.log.open("a") as log:
-            log.write(done.stdout + done.stderr)
-        if done.returncode != 0:
-            cause, remedy = find_cause((done.stdout + done.stderr).splitlines())
-            raise LocalProblem(f"{self.name} could not prepare its tables: {cause}", f"{remedy} ({self.process.log})")
 
 
 def answers(url: str) -> bool:

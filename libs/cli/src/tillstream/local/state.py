@@ -41,6 +41,7 @@ class StackState(BaseModel):
     postgres_admin: str = ""
     databases: dict[str, str] = {}
     apis: dict[str, str] = {}
+    workers: dict[str, str] = {}
     processes: dict[str, ProcessState] = {}
 
     @classmethod

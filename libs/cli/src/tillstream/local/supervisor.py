@@ -1,7 +1,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,7 +29,7 @@ class Supervisor:
         *,
         say: Say,
         changed: Callable[[], None],
-        before_last: Callable[[], Awaitable[None]],
+        before_last: Callable[[], None],
     ) -> None:
         self._groups = groups
         self._say = say
@@ -48,7 +48,7 @@ class Supervisor:
         try:
             for group in self._groups:
                 if group is self._groups[-1]:
-                    await self._before_last()
+                    self._before_last()
                 await together(self._start(part) for part in group)
             on_ready()
             await asyncio.gather(*(self._keep_running(part) for part in self.restarts))

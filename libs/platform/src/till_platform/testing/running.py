@@ -1,5 +1,6 @@
 """Services run as in production, as processes of their own, to be called, killed, frozen and started again by a test."""
 
+import contextlib
 import json
 import os
 import signal
@@ -67,6 +68,7 @@ class ServiceUnderTest:
         self._directory = directory
         self._port = _free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._migrated = False
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("TILL_")},
             "TILL_ENVIRONMENT": "local",
@@ -84,22 +86,30 @@ class ServiceUnderTest:
         self._clients: dict[str, httpx2.Client] = {}
 
     def migrate(self) -> Self:
-        """Create what the service needs."""
-        subprocess.run(self._command("migrate"), env=self._environment, check=True, capture_output=True, timeout=120)
+        """Create what the service needs, unless that is done. Starting everything does so too, at the price of one process less."""
+        if not self._migrated:
+            subprocess.run(
+                self._command("migrate"), env=self._environment, check=True, capture_output=True, timeout=120
+            )
+            self._migrated = True
         return self
 
     def start(self, role: str = "all", *, instance: str = "", wait: bool = True, **extra: str) -> Self:
         """Start a process of the service. A second `instance` of a role gets a port of its own."""
         label = role + instance
+        migrating = ["--migrate"] if role == "all" and not self._migrated else []
+        if not migrating:
+            self.migrate()
+        self._migrated = True
         port = self._port if not instance and role in {"all", "api"} else _free_port()
         environment = {**self._environment, "TILL_PORT": str(port), **extra}
         log = (self._directory / f"{self.name}-{label}.log").open("ab")
         self._processes[label] = subprocess.Popen(
-            self._command(role), env=environment, stdout=log, stderr=log, start_new_session=True
+            self._command(role, *migrating), env=environment, stdout=log, stderr=log, start_new_session=True
         )
         log.close()
         if wait:
-            eventually(lambda: httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, within=60)
+            eventually(lambda: self._is_ready(label, port), within=120)
         return self
 
     def client(self, *roles: str, stores: list[str] | str = "*") -> httpx2.Client:
@@ -115,13 +125,14 @@ class ServiceUnderTest:
         self._processes.pop(label).wait()
 
     def signal(self, label: str, number: int) -> None:
-        """Send a signal, e.g. SIGSTOP to freeze a process and SIGCONT to thaw it."""
-        os.kill(self._processes[label].pid, number)
+        """Send a signal to all of it, e.g. SIGSTOP to freeze it and SIGCONT to thaw it."""
+        os.killpg(self._processes[label].pid, number)
 
     def stop(self) -> None:
         """Let all processes end in order."""
         for process in self._processes.values():
-            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGCONT)
             process.terminate()
         for process in self._processes.values():
             try:
@@ -151,6 +162,11 @@ class ServiceUnderTest:
     def log_text(self, label: str = "all") -> str:
         """Return what a process has logged."""
         return (self._directory / f"{self.name}-{label}.log").read_text(errors="replace")
+
+    def _is_ready(self, label: str, port: int) -> bool:
+        if self._processes[label].poll() is not None:
+            raise RuntimeError(f"{self.name} ended instead of getting ready: {self.log_text(label)[-2_000:]}")
+        return httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", f"from till_{self.name}.main import main; main()", *arguments]
