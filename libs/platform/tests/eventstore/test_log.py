@@ -1,14 +1,18 @@
 import asyncio
 import random
 import threading
+import time
 
 import psycopg
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from till_events.codec import encode
 from till_platform.context import Context, answering, within
 from till_platform.domain import NotFound
-from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
+from till_platform.eventstore import group_commit
+from till_platform.eventstore.append import append
+from till_platform.eventstore.errors import DATABASE_AWAY, RepeatedCommand, VersionConflict
 
 from .things import Parcel, paid_parcel
 
@@ -80,7 +84,7 @@ async def test_events_of_one_command_are_saved_together_or_not_at_all(log):
 async def test_positions_are_gapless_and_in_commit_order_whoever_appends(log, committer, dsn):
     """64 callers and a second appender with slow transactions, a reader tailing the log all the while."""
     from till_platform.context import current
-    from till_platform.eventstore.append import Commit, append
+    from till_platform.eventstore.append import Commit
     from till_platform.eventstore.stored import LoggedEvent
 
     seen: list[int] = []
@@ -150,6 +154,35 @@ async def test_the_committer_survives_the_loss_of_its_connection(log, database):
     )
     with pytest.raises(psycopg.OperationalError):
         await log.save(paid_parcel())
+    assert await log.save(paid_parcel()) == 2
+
+
+@pytest.fixture
+def sits_idle(monkeypatch, database):
+    """Return a way to let the committer sit in its next transaction until the server has ended the session."""
+
+    def idle(connection, commits):
+        pid = connection.execute("SET LOCAL idle_in_transaction_session_timeout = 20").connection.info.backend_pid
+        until = time.monotonic() + 20
+        while database.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+            assert time.monotonic() < until, "the server has not ended the session"
+            time.sleep(0.01)
+        return append(connection, commits)
+
+    def once():
+        monkeypatch.setattr(
+            group_commit, "append", lambda *call: monkeypatch.setattr(group_commit, "append", append) or idle(*call)
+        )
+
+    return once
+
+
+async def test_a_session_ended_for_sitting_idle_is_the_database_being_away_and_the_committer_goes_on(log, sits_idle):
+    await log.save(paid_parcel())
+    sits_idle()
+    with pytest.raises(DATABASE_AWAY) as ended:
+        await log.save(paid_parcel())
+    assert isinstance(ended.value, IdleInTransactionSessionTimeout)
     assert await log.save(paid_parcel()) == 2
 
 

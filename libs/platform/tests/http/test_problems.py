@@ -1,6 +1,10 @@
 """Every refusal is a problem with a stable type, and tells nobody what it should not."""
 
+import psycopg
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout
+
+from till_platform.http import Refusal, refuse_nul
 
 
 @pytest.fixture
@@ -53,10 +57,57 @@ def test_rubbish_is_a_problem_and_not_a_failure(house, headers, body, status) ->
     assert not house.log.shelves
 
 
-@pytest.mark.parametrize("address", ["/v1/shelves/a%00b", "/v1/shelves?cursor=%00"])
-def test_an_address_that_no_text_can_hold_is_refused(house, headers, address) -> None:
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [("/v1/shelves/a%00b", "path"), ("/v1/shelves?cursor=%00", "cursor"), ("/v1/shelves?limit=5&kind=a%00", "kind")],
+)
+def test_an_address_that_no_text_can_hold_is_refused_by_the_name_of_its_field(house, headers, address, field) -> None:
     answer = house.client.get(address, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32-le"])
+def test_a_text_that_no_database_keeps_is_refused_by_the_name_of_its_field(house, headers, encoding) -> None:
+    body = r'{"apples": 1, "shelf_id": "a\u0000b", "store_id": "S1", "lines": [{"name": "x"}, {"name": "\u0000"}]}'
+    pieces = iter([body[:32].encode(encoding), body[32:].encode(encoding.replace("utf-16", "utf-16-le"))])
+    answer = house.client.post("/v1/shelves", content=pieces, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "shelf_id", "reason": "holds a NUL character"},
+        {"field": "lines.1.name", "reason": "holds a NUL character"},
+    ]
+
+
+def test_a_text_about_nul_is_a_text_like_any_other(house, headers) -> None:
+    body = rb'{"apples": 1, "shelf_id": "a\\u0000b", "store_id": "S1"}'
+    answer = house.client.post("/v1/shelves", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["shelf_id"]) == (201, r"a\u0000b")
+
+
+def test_the_fields_of_a_form_are_refused_by_name() -> None:
+    refuse_nul([("file", "list.csv"), ("wording", "as they said")])
+    with pytest.raises(Refusal) as refused:
+        refuse_nul([("file", "list\x00.csv"), ("wording", "as they said"), ("mapping", {"Ph\x00one": "phone"})])
+    assert [error["field"] for error in refused.value.facts["errors"]] == ["file", "mapping.Phone"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "again"),
+    [
+        (psycopg.OperationalError("gone"), 503, "1"),
+        (psycopg.errors.AdminShutdown("gone"), 503, "1"),
+        (IdleInTransactionSessionTimeout("gone"), 503, "1"),
+        (psycopg.ProgrammingError("control: a statement of ours that is wrong is a bug"), 500, None),
+    ],
+)
+def test_a_database_that_is_away_is_asked_again_in_a_moment(house, monkeypatch, error, status, again) -> None:
+    async def save(_):
+        raise error
+
+    monkeypatch.setattr(house.log, "save", save)
+    answer = house.count(7)
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, again)
 
 
 def test_a_body_sent_in_pieces_is_counted_as_it_comes(house, headers) -> None:

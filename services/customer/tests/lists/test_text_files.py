@@ -131,3 +131,9 @@ def test_no_bytes_whatever_break_the_reader(content: bytes) -> None:
         return
     numbers = [number for number, _ in sheet.rows]
     assert numbers == sorted(set(numbers))
+
+
+def test_a_heading_that_holds_a_nul_refuses_the_list() -> None:
+    with pytest.raises(Invalid) as refused:
+        opened("na\x00me;phone\nAnna;1\n", encoding="utf-8", delimiter=";")
+    assert refused.value.facts == {"field": "file"}

@@ -12,7 +12,7 @@ import structlog
 from psycopg import Connection
 
 from till_platform.eventstore.append import Commit, Outcome, append
-from till_platform.eventstore.errors import VersionConflict
+from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
 from till_platform.telemetry import metrics
 
 MAX_EVENTS = 5_000
@@ -128,7 +128,7 @@ class GroupCommit:
         try:
             with metrics.APPEND_SECONDS.time(), self._connection.transaction():
                 outcomes = append(self._connection, commits)
-        except psycopg.OperationalError:
+        except DATABASE_AWAY:
             self._connection.close()
             raise
         metrics.APPEND_COMMANDS.observe(len(commits))

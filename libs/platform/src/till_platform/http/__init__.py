@@ -11,6 +11,7 @@ from till_platform.http.ndjson import UnreadableLine, ndjson_in, ndjson_out
 from till_platform.http.probes import Check, NotReady
 from till_platform.http.problems import Problem, Refusal, problems
 from till_platform.http.streaming import streamed
+from till_platform.http.texts import refuse_nul
 
 __all__ = [
     "CacheDep",
@@ -38,6 +39,7 @@ __all__ = [
     "ndjson_in",
     "ndjson_out",
     "problems",
+    "refuse_nul",
     "streamed",
     "tag",
 ]

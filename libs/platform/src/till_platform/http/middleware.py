@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from time import perf_counter
+from urllib.parse import parse_qsl
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,7 @@ from till_platform.context import Context
 from till_platform.http.access import SCOPE_KEY, identify
 from till_platform.http.problems import internal, problem, route_of
 from till_platform.http.streaming import limited
+from till_platform.http.texts import NUL, REFUSAL, complaints, holding_nul
 from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import current_traceparent, span, valid_traceparent
 
@@ -60,8 +62,9 @@ class Origin:
         tokens: Tokens | None = scope["app"].state.tokens
         scope[SCOPE_KEY] = who = await identify(authorization, tokens)
         with context.within(replace(origin, actor=who.actor) if isinstance(who, Who) else origin):
-            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-                refused = problem(422, "invalid", "the address holds a NUL character, which no text may")
+            if NUL in scope["path"] or b"%00" in scope["query_string"]:
+                fields = holding_nul([("path", scope["path"]), *parse_qsl(scope["query_string"].decode("latin-1"))])
+                refused = problem(422, "invalid", REFUSAL, {"errors": complaints(fields)})
                 await refused(scope, receive, send)
                 return
             await self.app(scope, limited(scope, receive), send)

@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from till_platform.domain import DomainError, Invalid
 from till_platform.http.problems import internal
+from till_platform.http.texts import holding_nul_in_json
 
 T = TypeVar("T")
 MEDIA_TYPE = "application/x-ndjson"
@@ -82,8 +83,8 @@ async def _lines(request: Request) -> AsyncIterator[tuple[int, bytes | None]]:
 def _decoded(line: bytes | None, decoder: Callable[[bytes], T]) -> T | DomainError:
     if line is None:
         return UnreadableLine(f"the line is longer than {LONGEST_LINE} bytes")
-    if b"\\u0000" in line:
-        return UnreadableLine("the line holds a NUL character")
+    if fields := holding_nul_in_json(line):
+        return UnreadableLine("the line holds a NUL character", field=fields[0])
     try:
         return decoder(line)
     except msgspec.ValidationError as error:

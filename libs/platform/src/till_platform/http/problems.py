@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +15,7 @@ from till_events.codec import Unrecordable
 from till_platform.auth import Unauthenticated
 from till_platform.context import current
 from till_platform.domain import DomainError
+from till_platform.eventstore.errors import DATABASE_AWAY
 from till_platform.keys import KeysUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -99,7 +99,8 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Unrecordable, _unrecordable)
-    app.add_exception_handler(psycopg.OperationalError, _database_away)
+    for away in DATABASE_AWAY:
+        app.add_exception_handler(away, _database_away)
 
 
 async def _refused_by_domain(request: Request, error: Exception) -> Response:

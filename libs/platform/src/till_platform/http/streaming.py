@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 from starlette.types import Message, Receive, Scope
 
 from till_platform.http.problems import Refusal
+from till_platform.http.texts import holding_nul_in_json, refuse_fields
 
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST_BODY = 1024 * 1024
-_NUL = b"\\u0000"
 _MARK = "till_streamed"
 
 
@@ -25,10 +25,10 @@ def limited(scope: Scope, receive: Receive) -> Receive:
     Which route it is for is known by the time the body is asked for.
     """
     size = 0
-    tail = b""
+    parts: list[bytes] = []
 
     async def receive_limited() -> Message:
-        nonlocal size, tail
+        nonlocal size
         message = await receive()
         if message["type"] != "http.request" or getattr(scope.get("endpoint"), _MARK, False):
             return message
@@ -36,9 +36,9 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         size += len(body)
         if size > LARGEST_BODY:
             raise Refusal(413, "too-large", f"a request may hold {LARGEST_BODY} bytes")
-        if _NUL in tail + body:
-            raise Refusal(422, "invalid", "the request holds a NUL character, which no text may")
-        tail = body[-len(_NUL) + 1 :]
+        parts.append(body)
+        if not message.get("more_body"):
+            refuse_fields(holding_nul_in_json(b"".join(parts)))
         return message
 
     return receive_limited

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from till_platform.http import Refusal
+from till_platform.http import Refusal, refuse_nul
 
 T = TypeVar("T", bound=BaseModel)
 _CHUNK = 1 << 20
@@ -43,6 +43,11 @@ async def received(request: Request, largest: int) -> Upload:
     if not isinstance(file, UploadFile):
         await form.close()
         raise Refusal(422, "invalid", "the form has no file named `file`")
+    try:
+        refuse_nul([("file", file.filename), *form.multi_items()])
+    except Refusal:
+        await form.close()
+        raise
     return Upload(form, file.file, (file.filename or "list")[:200], await asyncio.to_thread(_sha256, file.file))
 
 

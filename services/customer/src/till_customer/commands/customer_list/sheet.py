@@ -33,6 +33,8 @@ def headings(cells: Sequence[Cell]) -> tuple[str, ...]:
     """Return distinct names for the columns: an empty heading becomes «Column 3», the second «Phone» becomes «Phone (2)»."""
     if len(cells) > MOST_COLUMNS:
         raise Invalid(f"more than {MOST_COLUMNS} columns", field="file")
+    if any(isinstance(cell, str) and "\x00" in cell for cell in cells):
+        raise Invalid("a heading holds a NUL character", field="file")
     names: list[str] = []
     for number, cell in enumerate(cells, start=1):
         wanted = " ".join(str(cell or "").split())[:200] or f"Column {number}"
