@@ -16,7 +16,7 @@ from till_platform.testing.running import ServiceUnderTest
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Kafka, PostgreSQL and Valkey that a test may kill, freeze and wipe. Embedded ones: containers of others are not ours to break."""
     if request.config.getoption("--infra") == "external":
@@ -36,7 +36,7 @@ def own_chain(own_stack, issuer, tmp_path_factory):
     def make(name: str, **extra: str) -> ServiceUnderTest:
         service = ServiceUnderTest(name, infra, namespace, issuer, directory, **extra)
         made.append(service)
-        return service.migrate()
+        return service
 
     yield make
     for service in reversed(made):

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from till_analytics.domain.default_model import DEFAULT_RANKING
 from till_platform.auth import ROLES
+from till_platform.testing.neighbours import Neighbours
 from till_platform.testing.running import ServiceUnderTest, eventually
 
-from .publishing import Publisher
 from .trade import FIRST, LAST, STORES, trade
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -25,17 +25,18 @@ for _event in TRADE.returns:
 
 
 @pytest.fixture(scope="module")
-def publisher(infra):
-    return Publisher(infra.kafka, f"t{uuid4().hex[:8]}")
+def neighbours(infra):
+    with Neighbours(infra, f"t{uuid4().hex[:8]}") as told:
+        yield told
 
 
 @pytest.fixture(scope="module")
-def analytics(infra, issuer, publisher, tmp_path_factory):
+def analytics(infra, issuer, neighbours, tmp_path_factory):
     directory = tmp_path_factory.mktemp("analytics")
-    service = ServiceUnderTest("analytics", infra, publisher._namespace, issuer, directory, TILL_MAX_BATCH="200")
+    service = ServiceUnderTest("analytics", infra, neighbours.namespace, issuer, directory, TILL_MAX_BATCH="200")
     try:
-        service.migrate().start()
-        publisher.publish(*TRADE.events)
+        service.start()
+        neighbours.tell(*TRADE.events)
         eventually(lambda: caught_up(service), within=120)
         yield service
     finally:
@@ -226,11 +227,11 @@ def test_nobody_is_known_by_an_unknown_id(analyst) -> None:
 
 
 def test_a_worker_frozen_in_the_middle_of_a_batch_until_the_database_gives_it_up_goes_on_when_thawed(
-    analytics, publisher
+    analytics, neighbours
 ) -> None:
     more = another_trade("frozen", seed=11)
     analytics.signal("all", signal.SIGSTOP)
-    publisher.publish(*more)
+    neighbours.tell(*more)
     analytics.signal("all", signal.SIGCONT)
     eventually(lambda: frozen_while_folding(analytics), every=0)
     eventually(lambda: not folding(analytics), every=0.2)
@@ -238,11 +239,11 @@ def test_a_worker_frozen_in_the_middle_of_a_batch_until_the_database_gives_it_up
     expect_totals(analytics, more)
 
 
-def test_a_kill_in_the_middle_changes_nothing_twice_and_loses_nothing(analytics, publisher) -> None:
+def test_a_kill_in_the_middle_changes_nothing_twice_and_loses_nothing(analytics, neighbours) -> None:
     before = receipts_in(analytics)
     more = another_trade("killed", seed=12)
     analytics.signal("all", signal.SIGSTOP)
-    publisher.publish(*more)
+    neighbours.tell(*more)
     analytics.signal("all", signal.SIGCONT)
     eventually(lambda: receipts_in(analytics) > before, every=0.001)
     analytics.kill()
@@ -293,15 +294,15 @@ def receipts_in(service) -> int:
     return service.rows("SELECT coalesce(sum(receipts), 0)::int FROM sales.receipts")[0][0]
 
 
-def test_an_unreadable_receipt_holds_up_its_own_customer_only(analytics, publisher) -> None:
+def test_an_unreadable_receipt_holds_up_its_own_customer_only(analytics, neighbours) -> None:
     template = TRADE.purchases[0]
     fields = {name: getattr(template, name) for name in template.__struct_fields__}
     bad, behind, other = (
         type(template)(**fields | {"purchase_id": purchase, "customer_id": customer, "store_id": STORES[0]})
         for purchase, customer in (("x1", "parked"), ("x2", "parked"), ("x3", "free"))
     )
-    publisher.publish(bad, as_bytes=b'{"lines": 3')
-    publisher.publish(behind, other)
+    neighbours.tell_unreadable(bad, b'{"lines": 3')
+    neighbours.tell(behind, other)
     eventually(lambda: analytics.rows("SELECT count(*) FROM customer_days.days WHERE customer_id = 'free'") == [(1,)])
     assert analytics.rows("SELECT count(*) FROM customer_days.days WHERE customer_id = 'parked'") == [(0,)]
 

@@ -6,17 +6,16 @@ import httpx2
 import pytest
 
 from till_events.ids import new_id
+from till_platform.testing.neighbours import Neighbours
 from till_platform.testing.running import ServiceUnderTest, eventually
-
-from .publishing import Publisher
 
 
 @dataclass
 class Town:
-    """The customer service as it runs, beside stand-ins for the other four."""
+    """The customer service as it runs, beside the logs of the other four."""
 
     service: ServiceUnderTest
-    others: Publisher
+    others: Neighbours
     clients: dict[str, httpx2.Client] = field(default_factory=dict)
 
     def client(self, *roles: str, stores: list[str] | str = "*") -> httpx2.Client:
@@ -46,15 +45,15 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(infra, issuer, tmp_path_factory) -> Iterator[Town]:
-    others = Publisher(infra.kafka, f"t{uuid4().hex[:8]}")
     directory = tmp_path_factory.mktemp("customer")
-    service = ServiceUnderTest("customer", infra, others.namespace, issuer, directory, TILL_DEFAULT_COUNTRY="PL")
-    service.migrate().start()
-    town = Town(service, others)
-    yield town
-    for client in town.clients.values():
-        client.close()
-    service.stop()
+    with Neighbours(infra, f"t{uuid4().hex[:8]}") as others:
+        service = ServiceUnderTest("customer", infra, others.namespace, issuer, directory, TILL_DEFAULT_COUNTRY="PL")
+        service.start()
+        town = Town(service, others)
+        yield town
+        for client in town.clients.values():
+            client.close()
+        service.stop()
 
 
 @pytest.fixture

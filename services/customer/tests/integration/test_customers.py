@@ -100,7 +100,7 @@ def test_a_household_may_share_a_phone_and_is_told_so_but_a_card_has_one_owner(t
 
 
 def test_the_shop_tells_the_country_of_a_phone_and_the_zone_of_its_customers(town) -> None:
-    town.others.publish(
+    town.others.tell(
         StoreOpened(
             occurred_at=datetime.now(UTC),
             store_id="berlin",

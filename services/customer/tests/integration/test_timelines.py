@@ -164,7 +164,7 @@ def story(customer: str):
 @pytest.fixture(scope="module")
 def anna(town) -> str:
     customer = town.register(phones=["601000005"], occurred_at="2026-11-20T11:00:00Z")["customer_id"]
-    town.others.publish(*story(customer))
+    town.others.tell(*story(customer))
     eventually(lambda: town.service.rows("SELECT 1 FROM timelines.entries WHERE kind = 'rfm.changed'"))
     eventually(lambda: town.service.rows("SELECT 1 FROM timelines.entries WHERE kind = 'purchase.returned'"))
     eventually(lambda: town.service.rows("SELECT 1 FROM timelines.entries WHERE kind = 'message.suppressed'"))

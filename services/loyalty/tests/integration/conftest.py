@@ -8,9 +8,9 @@ from redis import Redis
 
 from till_platform.projections.reads import Reads
 from till_platform.testing.infra import Infra
+from till_platform.testing.neighbours import Neighbours
 from till_platform.testing.running import Issuer, ServiceUnderTest
 
-from .neighbours import Neighbour
 from .shop import Shop
 
 
@@ -30,9 +30,8 @@ def reads(pool: ConnectionPool) -> Iterator[Reads]:
 @pytest.fixture(scope="session")
 def shop(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     namespace = f"t{uuid4().hex[:8]}"
-    loyalty = ServiceUnderTest("loyalty", infra, namespace, issuer, tmp_path_factory.mktemp("loyalty")).migrate()
-    order, customer = (Neighbour(owner, infra, namespace) for owner in ("order", "customer"))
-    with Redis.from_url(infra.redis) as cache:
-        opened = Shop(loyalty.start(), order, customer, cache)
+    loyalty = ServiceUnderTest("loyalty", infra, namespace, issuer, tmp_path_factory.mktemp("loyalty"))
+    with Redis.from_url(infra.redis) as cache, Neighbours(infra, namespace) as neighbours:
+        opened = Shop(loyalty.start(), neighbours, cache)
         yield opened
         opened.close()

@@ -13,9 +13,8 @@ from till_events.customer import CustomerRegistered
 from till_events.ids import CardNumber, CustomerId, ProductId, PurchaseId, StoreId, account_id, new_id
 from till_events.order import Line, PurchaseRecorded, PurchaseReturned, ReturnedLine, Tender
 from till_loyalty.domain.programme import MAIN
+from till_platform.testing.neighbours import Neighbours
 from till_platform.testing.running import ServiceUnderTest, eventually
-
-from .neighbours import Neighbour
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=60)
 """So long ago that what was bought then can be spent, and did not expire."""
@@ -24,8 +23,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=60)
 @dataclass
 class Shop:
     loyalty: ServiceUnderTest
-    order: Neighbour
-    customer: Neighbour
+    neighbours: Neighbours
     cache: Redis
     clients: dict[tuple[str, tuple[str, ...]], httpx2.Client] = field(default_factory=dict)
 
@@ -43,15 +41,14 @@ class Shop:
         for client in self.clients.values():
             client.close()
         self.loyalty.stop()
-        self.order.leave()
-        self.customer.leave()
 
     def somebody(self, points: int = 0, **registered: Any) -> str:
         """Register a customer who once bought for so many points; return the number of their card."""
         customer_id = CustomerId(new_id())
-        self.customer.tell(CustomerRegistered(occurred_at=LONG_AGO, customer_id=customer_id, name="Anna", **registered))
+        registration = CustomerRegistered(occurred_at=LONG_AGO, customer_id=customer_id, name="Anna", **registered)
+        self.neighbours.tell(registration)
         if points:
-            self.order.tell(purchase(customer_id, points * 100))
+            self.neighbours.tell(purchase(customer_id, points * 100))
         return self.card_of(customer_id, points)
 
     def card_of(self, customer_id: str, points: int) -> str:

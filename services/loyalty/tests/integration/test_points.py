@@ -26,7 +26,7 @@ def test_who_registers_gets_a_card_and_who_buys_gets_points(shop: Shop) -> None:
 
 def test_a_purchase_may_come_before_the_registration(shop: Shop) -> None:
     customer_id = CustomerId(new_id())
-    shop.order.tell(purchase(customer_id, 50_00, at=datetime.now(UTC)))
+    shop.neighbours.tell(purchase(customer_id, 50_00, at=datetime.now(UTC)))
     told = shop.ask(shop.card_of(customer_id, 50))
     assert (told["balance"], told["pending"]) == (0, 50)
     assert told["next_available"]["points"] == 50
@@ -41,9 +41,9 @@ def test_a_purchase_that_names_only_the_card_earns_and_its_return_takes_back(sho
     card = shop.somebody(points=100)
     customer_id = shop.ask(card)["customer_id"]
     bought = purchase(None, 70_00, card=card)
-    shop.order.tell(bought)
+    shop.neighbours.tell(bought)
     assert shop.card_of(customer_id, 170) == card
-    shop.order.tell(back(bought, [("cash", 70_00)]))
+    shop.neighbours.tell(back(bought, [("cash", 70_00)]))
     assert shop.card_of(customer_id, 100) == card
 
 
@@ -80,7 +80,7 @@ def test_held_points_pay_for_a_sale_and_come_back_with_its_goods(shop: Shop) -> 
     eventually(lambda: shop.ask(card)["balance"] == 300)
     assert shop.till().post(f"{at}/release", headers=once()).json()["type"].endswith("/hold-settled")
 
-    shop.order.tell(sale, back(sale, [("points", 200)]))
+    shop.neighbours.tell(sale, back(sale, [("points", 200)]))
     eventually(lambda: shop.ask(card)["balance"] == 500)
     entries = shop.till().get(f"/v1/accounts/{held['account_id']}/ledger").json()["items"]
     assert [entry["kind"] for entry in entries][:5] == [
@@ -164,9 +164,9 @@ def test_a_lost_card_is_blocked_and_another_one_given(shop: Shop) -> None:
 def test_the_service_survives_being_killed_in_the_middle_of_an_import(shop: Shop) -> None:
     customers = [CustomerId(new_id()) for _ in range(50)]
     purchases = [purchase(customers[number % 50], 10_00) for number in range(2_000)]
-    shop.order.tell(*purchases[:1_000])
+    shop.neighbours.tell(*purchases[:1_000])
     shop.loyalty.kill()
-    shop.order.tell(*purchases[1_000:])
+    shop.neighbours.tell(*purchases[1_000:])
     shop.loyalty.start()
     for customer_id in customers:
         shop.card_of(customer_id, 400)

@@ -10,74 +10,12 @@ from aiosmtpd.smtp import SMTP
 from till_events.customer import ConsentGranted, CustomerRegistered
 from till_events.ids import new_id
 from till_events.order import OrderStatusChanged
-from till_platform.clock import SystemClock
-from till_platform.domain import Aggregate
-from till_platform.eventstore.schema import migrate
-from till_platform.parts import connect, open_parts
-from till_platform.relay.kafka_side import KafkaSide
-from till_platform.relay.relay import Relay
-from till_platform.settings import Settings
+from till_platform.testing.neighbours import Neighbours
 from till_platform.testing.running import eventually
 
 
 def now():
     return datetime.now(UTC)
-
-
-class Anything(Aggregate):
-    """Whatever a neighbour has to tell."""
-
-    kind = "anything"
-
-    def apply(self, event):
-        """What it leads to over there is not our business."""
-
-
-class Neighbour:
-    """Another service as this one sees it: a log that is relayed to a topic."""
-
-    def __init__(self, owner, infra, namespace):
-        self._settings = Settings.read(
-            service=owner,
-            environment="local",
-            pg=infra.database(owner),
-            kafka=infra.kafka,
-            redis=infra.redis,
-            partitions=6,
-            namespace=namespace,
-        )
-        with connect(self._settings, long=True) as connection:
-            migrate(connection)
-        self._loop = asyncio.new_event_loop()
-        self._opened = threading.Event()
-        self._over = asyncio.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._live()))
-        self._thread.start()
-        assert self._opened.wait(30)
-
-    async def _live(self):
-        async with open_parts(self._settings, SystemClock()) as parts:
-            self._log = parts.log
-            relay = Relay(self._settings.service, parts.connect, KafkaSide(self._settings))
-            relaying = asyncio.create_task(relay.run())
-            self._opened.set()
-            await self._over.wait()
-            relay.stop()
-            await relaying
-
-    def tell(self, *events):
-        """Record what happened; it is on the topic a moment later."""
-        told = []
-        for event in events:
-            aggregate = Anything(Anything.stream(new_id()))
-            aggregate.record(event)
-            told.append(aggregate)
-        asyncio.run_coroutine_threadsafe(self._log.save(*told), self._loop).result(30)
-
-    def leave(self):
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
-        self._loop.close()
 
 
 class Gateway:
@@ -163,7 +101,7 @@ class Town:
         self.notification = notification
         self.gateway = gateway
         self.mailbox = mailbox
-        self.order, self.customer, self.loyalty = neighbours
+        self.neighbours = neighbours
         self._clients = {}
 
     def api(self, *roles, stores="*"):
@@ -181,7 +119,7 @@ class Town:
         """Somebody with a phone and a mail address, known to the service, who agreed to be written to for these purposes."""
         customer_id, number = new_id(), new_id()[-9:]
         phone, email = f"+48{int(number, 16) % 10**9:09d}", f"{number}@example.com"
-        self.customer.tell(
+        self.neighbours.tell(
             CustomerRegistered(
                 occurred_at=now() - timedelta(days=30),
                 customer_id=customer_id,
@@ -226,7 +164,7 @@ class Town:
             "customer_id": customer_id,
             "promised_to": at + timedelta(minutes=60),
         }
-        self.order.tell(OrderStatusChanged(**{**event, **changed}))
+        self.neighbours.tell(OrderStatusChanged(**{**event, **changed}))
         return order_id
 
     def outcomes(self, order_id, *, but="pending"):
@@ -254,14 +192,13 @@ def town(chain, infra):
     gateway, mailbox = Gateway(), Mailbox()
     notification = chain("notification", TILL_SMS_URL=gateway.url, TILL_SMTP=mailbox.address)
     namespace = notification._environment["TILL_NAMESPACE"]
-    neighbours = [Neighbour(owner, infra, namespace) for owner in ("order", "customer", "loyalty")]
+    neighbours = Neighbours(infra, namespace)
     notification.start()
     town = Town(notification, neighbours, gateway, mailbox)
     yield town
     town.hang_up()
     notification.stop()
-    for neighbour in neighbours:
-        neighbour.leave()
+    neighbours.close()
     mailbox.close()
     gateway.close()
 

@@ -48,7 +48,7 @@ def test_without_consent_nothing_is_sent_and_it_is_said_why(town):
 def test_a_consent_that_was_withdrawn_counts_no_longer_even_if_an_older_one_arrives_later(town):
     customer_id, phone, email = town.customer_who()
     for channel, address in (("sms", phone), ("email", email)):
-        town.customer.tell(
+        town.neighbours.tell(
             ConsentWithdrawn(
                 occurred_at=now_utc(),
                 customer_id=customer_id,
@@ -95,7 +95,7 @@ def test_a_gateway_that_refuses_a_message_is_not_asked_again(town):
 def test_history_that_is_brought_in_writes_to_nobody_and_is_counted(town):
     customer_id, phone, _ = town.customer_who(agrees_to=("transactional", "loyalty"))
     days = [now_utc() - timedelta(days=day) for day in range(1, 101)]
-    town.loyalty.tell(*(tier_changed(customer_id, at) for at in days))
+    town.neighbours.tell(*(tier_changed(customer_id, at) for at in days))
     eventually(lambda: stale_tiers(town, customer_id) == 200)
     assert town.notification.rows(
         "SELECT count(*) FROM effect JOIN messages.messages ON key = message_id AND customer_id = %s", [customer_id]

@@ -37,7 +37,7 @@ def shop(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory)
     namespace = f"t{uuid4().hex[:8]}"
     service = ServiceUnderTest("order", infra, namespace, issuer, tmp_path_factory.mktemp("order"))
     try:
-        service.migrate().start()
+        service.start()
         shop = Shop(service)
         assert shop.post("/v1/stores", STORE).status_code == 201
         yield shop

@@ -35,7 +35,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
 
 @pytest.fixture(scope="module")
 def chain(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
-    """Make services of one installation: `chain("order")` migrates it; call `.start()` on what it returns. All end with the module."""
+    """Make services of one installation: `chain("order").start()`. All end with the module."""
     namespace = f"t{uuid4().hex[:8]}"
     directory: Path = tmp_path_factory.mktemp("services")
     made: list[ServiceUnderTest] = []
@@ -43,7 +43,7 @@ def chain(infra: Infra, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
     def make(name: str, **extra: str) -> ServiceUnderTest:
         service = ServiceUnderTest(name, infra, namespace, issuer, directory, **extra)
         made.append(service)
-        return service.migrate()
+        return service
 
     yield make
     for service in reversed(made):
