@@ -3,14 +3,14 @@ from typing import Any
 
 from redis.exceptions import ConnectionError as AwayError
 
-from till_loyalty.projections.till_cache import TillCache
+from till_loyalty.projections.till_cache import ERA, TillCache
 
 
 class Shelf:
     """A cache that counts how often it is asked."""
 
     def __init__(self, **entries: bytes) -> None:
-        self.entries = entries
+        self.entries = {**entries, ERA: b"now"}
         self.asked = 0
         self.away = False
 
@@ -23,7 +23,7 @@ class Shelf:
 
 
 async def get(cache: TillCache, shelf: Any, *keys: str) -> list[bytes | None]:
-    return await asyncio.gather(*(cache.get(shelf, key) for key in keys))
+    return [entry for entry, _ in await asyncio.gather(*(cache.get(shelf, key) for key in keys))]
 
 
 async def test_a_rush_of_tills_asks_once() -> None:
@@ -38,7 +38,7 @@ async def test_who_comes_while_the_cache_is_being_asked_is_asked_for_next() -> N
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     second = asyncio.create_task(cache.get(shelf, "b"))  # type: ignore[arg-type]
-    assert (await first, await second) == (b"1", b"2")
+    assert (await first, await second) == ((b"1", b"now"), (b"2", b"now"))
     assert shelf.asked == 2
 
 
@@ -48,7 +48,7 @@ async def test_a_till_that_hangs_up_takes_no_other_with_it() -> None:
     patient = asyncio.create_task(cache.get(shelf, "a"))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     impatient.cancel()
-    assert await patient == b"1"
+    assert await patient == (b"1", b"now")
 
 
 async def test_a_cache_that_failed_is_left_alone_for_a_while() -> None:

@@ -3,6 +3,7 @@
 The cache costs nothing but speed when it is gone. What a card can pay is decided by the log alone.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from till_platform.batch import Batch
 from till_platform.parts import Parts
 
 LONGEST_MS = 600_000
-"""How long an answer is kept at most: how far it can be behind if a refresh was lost."""
+"""How long an answer is kept at most: how far it can be behind if a refresh was lost together with the worker that owed it."""
+TRIED_AGAIN_SECONDS = 0.5
 
 
 class TillAnswers:
@@ -22,11 +24,12 @@ class TillAnswers:
     def __init__(self) -> None:
         self._cache = TillCache()
         self._missed: set[str] = set()
+        self._catching_up: asyncio.Task[None] | None = None
 
     async def about(self, card_number: str, parts: Parts) -> bytes | None:
         """Return what a till is told about a card, as JSON; nothing if nobody was given that number."""
         now = parts.clock.now()
-        cached = await self._cache.get(parts.cache, _key(parts, card_number))
+        cached, era = await self._cache.get(parts.cache, _key(parts, card_number))
         if cached is not None:
             _, valid_until, body = cached.split(b" ", 2)
             if now.timestamp() < float(valid_until):
@@ -34,33 +37,44 @@ class TillAnswers:
         answer = await parts.reads.run(lambda connection: answer_for(connection, card_number, now))
         if answer is None:
             return None
-        await self._put([answer], parts, now)
+        await self._put([answer], era, parts, now)
         return answer.body
 
     async def committed(self, batch: Batch, parts: Parts) -> None:
-        """Refresh the answers about the accounts that a batch touched, and those an earlier refresh missed."""
-        touched = {fact.event.account_id for fact in batch.only(EVENTS_OF_AN_ACCOUNT)} | self._missed
-        if touched:
-            self._missed = touched
-            if await self._refresh(sorted(touched), parts):
-                self._missed = set()
+        """Refresh the answers about the accounts that a batch touched. What a cache that is away missed is made up for when it is back."""
+        touched = {fact.event.account_id for fact in batch.only(EVENTS_OF_AN_ACCOUNT)}
+        if touched and not await self._refresh(sorted(touched), parts):
+            self._missed |= touched
+            if self._catching_up is None or self._catching_up.done():
+                self._catching_up = asyncio.create_task(self._catch_up(parts))
+
+    async def _catch_up(self, parts: Parts) -> None:
+        """Try until the cache takes it: it may come back with answers that were true when it went, and no other event may come."""
+        while self._missed:
+            await asyncio.sleep(TRIED_AGAIN_SECONDS)
+            missed, self._missed = self._missed, set()
+            if not await self._refresh(sorted(missed), parts):
+                self._missed |= missed
 
     async def _refresh(self, account_ids: Sequence[str], parts: Parts) -> bool:
         cards = await parts.reads.run(lambda connection: cards_of(connection, account_ids))
         moved = [(_key(parts, number), sequence) for number, _, sequence in cards]
-        asked = await self._cache.outdate(parts.cache, moved)
+        outdated = await self._cache.outdate(parts.cache, moved)
+        if outdated is None:
+            return False
+        asked, era = outdated
         if not asked:
-            return asked is not None
+            return True
         now = parts.clock.now()
         wanted = [cards[place][1] for place in asked]
         answers = await parts.reads.run(lambda connection: answers_for(connection, wanted, now))
-        return await self._put(answers, parts, now)
+        return await self._put(answers, era, parts, now)
 
-    async def _put(self, answers: Sequence[Answer], parts: Parts, now: datetime) -> bool:
+    async def _put(self, answers: Sequence[Answer], era: bytes | None, parts: Parts, now: datetime) -> bool:
         entries = [
             (_key(parts, answer.card_number), answer.sequence, _entry(answer), _kept(answer, now)) for answer in answers
         ]
-        return await self._cache.put(parts.cache, entries)
+        return await self._cache.put(parts.cache, era, entries)
 
 
 def _key(parts: Parts, card_number: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
@@ -14,10 +15,22 @@ _log = structlog.get_logger(__name__)
 _PAUSE = 1.0
 """Seconds for which a cache that failed is not asked again: a frozen one must not slow every till down."""
 
+ERA = "till-cache:era"
+"""A cache that is emptied forgets which answers are outdated, too. So it has an era, a word that goes with the rest: an answer that was
+read from the database in one era is not taken in the next. The last key and the last argument of each script."""
+
+Found = tuple[bytes | None, bytes | None]
+"""What was found: an entry, and the era in which another one may take its place."""
+NOTHING: Found = (None, None)
+
 # Entries are `<sequence> <valid until, epoch seconds> <JSON>`. One with an older sequence never takes the place of a newer one, whoever
 # comes last, nor prolongs the life of its equal. For each key there are three arguments: sequence, entry, milliseconds to keep it.
 _PUT = """
-for place, key in ipairs(KEYS) do
+if redis.call('GET', KEYS[#KEYS]) ~= ARGV[#ARGV] then
+  return {}
+end
+for place = 1, #KEYS - 1 do
+  local key = KEYS[place]
   local sequence, valid_until = string.match(redis.call('GET', key) or '0 0 ', '^(%d+) ([%d.]+)')
   local newer = tonumber(ARGV[place * 3 - 2]) - tonumber(sequence)
   if newer > 0 or (newer == 0 and tonumber(valid_until) == 0) then
@@ -29,10 +42,12 @@ return {}
 
 # Accounts moved on. An answer that is there is good for two seconds more: long enough to be refreshed, so that tills never wait for it.
 # Where there is none, an entry without an answer keeps out one that somebody has read before and is about to put. Returns the places
-# of the answers that are to be refreshed.
+# of the answers that are to be refreshed, after the era.
 _OUTDATE = """
-local asked = {}
-for place, key in ipairs(KEYS) do
+redis.call('SET', KEYS[#KEYS], ARGV[#ARGV], 'NX')
+local asked = {redis.call('GET', KEYS[#KEYS])}
+for place = 1, #KEYS - 1 do
+  local key = KEYS[place]
   local sequence, valid_until = string.match(redis.call('GET', key) or '0 0 ', '^(%d+) ([%d.]+)')
   if tonumber(sequence) < tonumber(ARGV[place]) then
     if tonumber(valid_until) > 0 then
@@ -51,14 +66,14 @@ class TillCache:
     """Reads of one moment are asked for together: a rush of tills needs one connection and one round trip, not hundreds."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
+        self._waiting: dict[str, asyncio.Future[Found]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._asked_again_at = 0.0
 
-    async def get(self, cache: Redis, key: str) -> bytes | None:
-        """Return the entry; nothing if there is none, or the cache does not answer."""
+    async def get(self, cache: Redis, key: str) -> Found:
+        """Return the entry, nothing if there is none or the cache does not answer; and the era in which to put one in its place."""
         if self._is_away():
-            return None
+            return NOTHING
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -66,40 +81,51 @@ class TillCache:
                 self._reading = asyncio.create_task(self._read(cache))
         return await asyncio.shield(waiting)
 
-    async def put(self, cache: Redis, entries: Sequence[tuple[str, int, bytes, int]]) -> bool:
-        """Keep entries (key, sequence, entry, milliseconds) unless newer ones are there; tell whether the cache took them."""
+    async def put(self, cache: Redis, era: bytes | None, entries: Sequence[tuple[str, int, bytes, int]]) -> bool:
+        """Keep entries (key, sequence, entry, milliseconds) unless newer ones are there, or the era is over. False if the cache is away.
+
+        Without an era nothing is kept: the cache was empty, or away, when the entries were about to be read.
+        """
+        if era is None:
+            return True
         arguments: list[int | bytes] = []
         for _, sequence, entry, milliseconds in entries:
             arguments += (sequence, entry, milliseconds)
-        return await self._run(cache, _PUT, [key for key, *_ in entries], arguments) is not None
+        return await self._run(cache, _PUT, [key for key, *_ in entries], [*arguments, era]) is not None
 
-    async def outdate(self, cache: Redis, moved: Sequence[tuple[str, int]]) -> list[int] | None:
-        """Let answers older than these sequences run out; return the places of those that were there, nothing if the cache is away."""
-        asked = await self._run(cache, _OUTDATE, [key for key, _ in moved], [sequence for _, sequence in moved])
-        return None if asked is None else [place - 1 for place in asked]
+    async def outdate(self, cache: Redis, moved: Sequence[tuple[str, int]]) -> tuple[list[int], bytes] | None:
+        """Let answers older than these sequences run out; return the places of those that were there and the era, nothing if away."""
+        sequences = [sequence for _, sequence in moved]
+        told = await self._run(cache, _OUTDATE, [key for key, _ in moved], [*sequences, _new_era()])
+        if told is None:
+            return None
+        era, *asked = told
+        return [place - 1 for place in asked], era
 
     async def _read(self, cache: Redis) -> None:
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, {}
-                found: Sequence[Any] = ()
+                found: Sequence[Any] = [None] * (len(waiting) + 1)
                 try:
-                    found = await cache.mget(list(waiting))
+                    found = await cache.mget([*waiting, ERA])
+                    if found[-1] is None:
+                        await cache.set(ERA, _new_era(), nx=True)
                 except RedisError as error:
                     self._fail(error)
                 finally:
                     for place, answer in enumerate(waiting.values()):
-                        answer.set_result(found[place] if found else None)
+                        answer.set_result((found[place], found[-1]))
         finally:
             self._reading = None
 
     async def _run(
         self, cache: Redis, script: str, keys: Sequence[str], arguments: Sequence[int | bytes]
-    ) -> list[int] | None:
+    ) -> list[Any] | None:
         if self._is_away():
             return None
         try:
-            answer: Any = await cache.eval(script, len(keys), *keys, *arguments)
+            answer: Any = await cache.eval(script, len(keys) + 1, *keys, ERA, *arguments)
         except RedisError as error:
             self._fail(error)
             return None
@@ -111,3 +137,7 @@ class TillCache:
     def _fail(self, error: RedisError) -> None:
         _log.warning("cache_away", error=type(error).__name__)
         self._asked_again_at = time.monotonic() + _PAUSE
+
+
+def _new_era() -> bytes:
+    return uuid4().bytes
