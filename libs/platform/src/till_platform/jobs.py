@@ -16,6 +16,13 @@ from till_platform.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('job'), hashtext(%s))"
+_FORGET_EFFECTS = """
+DELETE FROM effect WHERE id IN (
+    SELECT id FROM effect WHERE done_at < clock_timestamp() - make_interval(days => %s) ORDER BY done_at LIMIT %s
+)
+"""
+FORGOTTEN_AT_ONCE = 1_000
+"""So few rows are removed in one transaction, so that no sender waits for it."""
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('job'), hashtext(%s))"
 
 
@@ -39,6 +46,21 @@ async def _forget_answers(parts: Any) -> None:
 
 FORGET_ANSWERS = Job("forget-answers", timedelta(hours=1), _forget_answers)
 """A repeat under an idempotency key is answered for a week; the events it led to are kept for ever."""
+
+
+async def _forget_effects(parts: Any) -> None:
+    def forget(connection: Connection[Any]) -> int:
+        return connection.execute(_FORGET_EFFECTS, [parts.settings.effects_kept_days, FORGOTTEN_AT_ONCE]).rowcount
+
+    while await parts.reads.run(forget) == FORGOTTEN_AT_ONCE:
+        continue
+
+
+FORGET_EFFECTS = Job("forget-effects", timedelta(hours=1), _forget_effects)
+"""What was done outside is in the events its sender recorded; the row that asked for it is kept for some weeks, for those who look."""
+
+HOUSEKEEPING = (FORGET_ANSWERS, FORGET_EFFECTS)
+"""The jobs that every service has."""
 
 
 class JobLoop:

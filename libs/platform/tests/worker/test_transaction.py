@@ -195,3 +195,13 @@ def test_nothing_of_a_batch_stays_when_its_transaction_fails(worker):
     assert sums(worker) == {}
     worker.take(partition.records)
     assert rows(worker, "SELECT sequence FROM log") == [(1,)]
+
+
+def test_effects_done_long_ago_are_forgotten_and_what_is_published_again_asks_for_none_of_them(worker):
+    partition = Partition().publish(paid(amount=5)).publish(paid(amount=7))
+    worker.take(partition.records)
+    worker.connection.execute("DELETE FROM effect")  # as FORGET_EFFECTS does once they are done
+    partition.again(0, 2)
+    assert worker.take(partition.records[2:]).effects == 0
+    assert rows(worker, "SELECT count(*) FROM effect") == [(0,)]
+    assert sums(worker) == {"ann": 12}

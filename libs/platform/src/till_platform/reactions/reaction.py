@@ -33,7 +33,11 @@ class Unit(Protocol):
         ...
 
     def effect(self, kind: str, key: str, payload: dict[str, Any], *, not_before: datetime | None = None) -> None:
-        """Ask for something outside to be done once: a row that a sender of this `kind` claims. The same `key` again changes nothing."""
+        """Ask for something outside to be done once: a row that a sender of this `kind` claims.
+
+        The same `key` again changes nothing while the row is there; it is removed some weeks after it was done. What must not happen twice
+        for ever is decided by the sender from an aggregate, as everything else is.
+        """
         ...
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
