@@ -6,6 +6,7 @@ import signal
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from till_platform.testing.running import eventually
@@ -37,6 +38,16 @@ def earned(loyalty, customer: str) -> tuple[int, int]:
     return loyalty.rows(query, [customer])[0]
 
 
+def records_on_the_topic_of(service) -> int:
+    async def count() -> int:
+        topic, kafka = f"{service._environment['TILL_NAMESPACE']}.{service.name}", service._environment["TILL_KAFKA"]
+        async with AIOKafkaConsumer(bootstrap_servers=kafka) as client:
+            ends = await client.end_offsets([TopicPartition(topic, number) for number in range(6)])
+        return sum(ends.values())
+
+    return asyncio.run(count())
+
+
 def test_while_kafka_is_away_sales_are_accepted_and_when_it_is_back_everyone_hears_of_them(own_stack, order, loyalty):
     record(order, [receipt("patient")])
     eventually(lambda: earned(loyalty, "patient")[0] == 1)
@@ -44,6 +55,7 @@ def test_while_kafka_is_away_sales_are_accepted_and_when_it_is_back_everyone_hea
     with order.client() as client:
         post(client, "/v1/receipts", receipt("patient"), status=201)
     assert {answer["status"] for answer in record(order, [receipt("patient") for _ in range(100)])} == {"recorded"}
+    assert earned(loyalty, "patient")[0] == 1, "control: there is no way but Kafka"
     own_stack.kafka_part.start()
     eventually(lambda: earned(loyalty, "patient")[0] == 102, within=90)
 
@@ -64,6 +76,8 @@ def test_a_relay_killed_between_sending_and_marking_sends_again_and_nobody_count
     order.start()
     record(order, [receipt("relayed")])
     eventually(lambda: earned(loyalty, "relayed")[0] == 2_101, within=90)
+    logged = order.rows("SELECT count(*)::int FROM log WHERE public")[0][0]
+    assert records_on_the_topic_of(order) >= logged + 100, "control: the repeats are really there"
 
 
 def test_two_relays_at_once_publish_in_order(order, loyalty):

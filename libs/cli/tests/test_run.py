@@ -42,8 +42,8 @@ class Supervisor:
     def await_ready(self) -> StackState:
         deadline = time.monotonic() + 240
         while not (state := StackState.read(self._stack.directory)).running or state.supervisor_pid != self.pid:
-            assert self._process.poll() is None, self._output.read_text()
-            assert time.monotonic() < deadline, self._output.read_text()
+            assert self._process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
             time.sleep(0.1)
         return state
 
@@ -51,7 +51,10 @@ class Supervisor:
         """Sent the signal, if one is given, and waited for; its exit code and what it said."""
         if number is not None:
             self._process.send_signal(number)
-        return self._process.wait(180), self._output.read_text()
+        return self._process.wait(180), self.said()
+
+    def said(self) -> str:
+        return self._output.read_text()
 
 
 class Stack:
@@ -81,11 +84,23 @@ class Stack:
 
         return [process for process in psutil.process_iter() if is_ours(process)]
 
+    def tell(self) -> None:
+        """Print all that is known of how it went. pytest shows it when the test failed."""
+        for supervisor in self.supervisors:
+            print(f"--- supervisor {supervisor.pid} said\n{supervisor.said()}")  # noqa: T201
+        for record in sorted(self.directory.run.glob("*.json")):
+            print(f"--- {record.name}\n{record.read_text()}")  # noqa: T201
+        for log in sorted(self.directory.logs.glob("*.log*")):
+            last_lines = log.read_text(errors="replace").splitlines()[-20:]
+            print(f"--- {log.name} ends with", *last_lines, sep="\n")  # noqa: T201
+        print("--- still there", *self.processes(), sep="\n")  # noqa: T201
+
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     stack = Stack(tmp_path)
     yield stack
+    stack.tell()
     for process in stack.processes():
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -314,6 +314,11 @@ def test_no_more_goes_back_than_was_paid() -> None:
     )
 
 
+@pytest.mark.parametrize("amount", [0, -1])
+def test_a_refund_is_more_than_nothing(amount: int) -> None:
+    given(order(paid=1_000)).when(lambda o: o.refund(pay(amount), LATER)).then_refused(Invalid, field="amount_minor")
+
+
 def test_money_for_a_completed_order_goes_back_by_a_return() -> None:
     given(order(*COMPLETED, paid=1_500)).when(lambda o: o.refund(pay(1), LATER)).then_refused(
         TooLate, phase="completed"

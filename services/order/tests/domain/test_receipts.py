@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from till_events.order import Line, PurchaseRecorded, PurchaseReturned, Tender
+from till_events.order import Discount, Line, PurchaseRecorded, PurchaseReturned, Tender
 from till_order.domain.lines import TotalsDoNotMatch
 from till_order.domain.receipt import Back, MoreThanBought, Receipt, ReceiptConflict, Sale
 from till_order.domain.refund import RefundsDoNotMatch, split_refund, worth_of
@@ -38,6 +38,20 @@ def sale(*lines: Line, **changes: Any) -> Sale:
         "occurred_at": NOW,
     }
     return Sale(**(told | changes))
+
+
+def lines_of(number: int) -> list[Line]:
+    return [line(line_id, paid=1) for line_id in range(number)]
+
+
+def tenders_of(number: int) -> tuple[Tender, ...]:
+    """Return so many means of payment of a receipt over 1,000."""
+    return (*[Tender("voucher", 1)] * (number - 1), Tender("card", 1_001 - number))
+
+
+def discounted(times: int) -> Line:
+    discounts = (Discount(kind="coupon", amount_minor=1),) * times
+    return Line(line_id=1, product_id="p-1", quantity=Decimal(1), paid_minor=1, discounts=discounts)
 
 
 def receipt(*lines: Line, **changes: Any) -> Receipt:
@@ -133,6 +147,19 @@ def test_a_receipt_without_lines_is_refused() -> None:
 )
 def test_what_no_till_prints_is_refused_by_name(line: Line, field: str) -> None:
     given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(sale(line))).then_refused(Invalid, field=field)
+
+
+@pytest.mark.parametrize(
+    ("longest", "too_long", "field"),
+    [
+        (sale(*lines_of(2_000)), sale(*lines_of(2_001)), "lines"),
+        (sale(tenders=tenders_of(50)), sale(tenders=tenders_of(51)), "tenders"),
+        (sale(discounted(20)), sale(discounted(21)), "lines[0].discounts"),
+    ],
+)
+def test_a_receipt_longer_than_any_till_prints_is_refused(longest: Sale, too_long: Sale, field: str) -> None:
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(longest)).then(happened(PurchaseRecorded))
+    given(Receipt("receipt-b-1")).when(lambda r: r.record_sale(too_long)).then_refused(Invalid, field=field)
 
 
 def test_what_was_paid_goes_back_not_the_list_price() -> None:
