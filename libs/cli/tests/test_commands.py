@@ -92,3 +92,24 @@ def test_a_failure_is_one_line_and_a_hint_on_stderr_or_a_problem_document(tmp_pa
     program = json.loads(run_till("--data-dir", str(tmp_path), "logs", "order", "--json").stderr)
     assert program["type"] == "tillstream:cli:not-found"
     assert program["detail"].startswith("order has written nothing")
+
+
+def test_whoever_has_read_enough_may_close_the_pipe(tmp_path: Path) -> None:
+    logs = DataDirectory(tmp_path).logs
+    logs.mkdir()
+    (logs / "order.log").write_text("a line\n" * 200_000)
+    command = [sys.executable, "-m", "tillstream.main", "--data-dir", str(tmp_path), "logs", "order", "-n", "200000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"a line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == Exit.PIPE_CLOSED
+
+
+def test_a_table_that_is_piped_is_not_cut_to_the_width_of_some_terminal(tmp_path: Path) -> None:
+    (tmp_path / ("long" * 40)).mkdir()
+    told = run_till("--data-dir", str(tmp_path / ("long" * 40)), "doctor").stdout
+    assert "long" * 40 in told
+    assert "…" not in told

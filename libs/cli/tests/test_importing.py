@@ -1,10 +1,13 @@
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from tillstream.commands.import_ import on_disk
 from tillstream.exits import CommandFailed, Exit
 from tillstream.importing import json_lines
 from tillstream.importing.customer_list import send_list
@@ -158,3 +161,14 @@ def test_every_refused_row_is_kept_in_the_file_and_the_first_thousand_in_memory(
     assert kept[-1] == {
         "row": 1010, "status": "rejected", "reason": "no good", "problem": {"detail": "no good"}, "original": "ł",
     }  # fmt: skip
+
+
+def test_what_comes_through_a_pipe_is_kept_only_while_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PRODUCT)))
+    with on_disk(Path("-")) as path:
+        assert kind_of(path) is Kind.PRODUCTS
+        assert path.read_bytes() == PRODUCT
+        assert path.stat().st_mode & 0o077 == 0
+    assert not path.exists()
+    with on_disk(Path("given.csv")) as path:
+        assert path == Path("given.csv")

@@ -14,18 +14,24 @@ from till_events.topics import topic_of
 from tillstream.exits import CommandFailed, Exit
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer, Role
+from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
 
 HOUR = 60
 _EXIT_OF_STATUS = {
+    400: Exit.USAGE,
     401: Exit.FORBIDDEN,
     403: Exit.FORBIDDEN,
     404: Exit.NOT_FOUND,
     409: Exit.CONFLICT,
     412: Exit.CONFLICT,
+    413: Exit.USAGE,
+    415: Exit.USAGE,
+    422: Exit.USAGE,
     502: Exit.UNAVAILABLE,
     503: Exit.UNAVAILABLE,
 }
+_OF_EVERY_PROBLEM = {"type", "title", "status", "detail", "instance", "errors"}
 
 
 class Attached:
@@ -115,11 +121,17 @@ class Attached:
 
     def _need(self, service: str, known: Mapping[str, str]) -> str:
         found = known.get(service)
-        if found is None:
+        if found is not None:
+            return found
+        if service in installed_services():
             raise CommandFailed(
-                f"{service} does not run; what does: {', '.join(self.services)}", "till up -d", Exit.UNAVAILABLE
+                f"{service} does not run; what does: {', '.join(self.services)}",
+                "till down && till up -d",
+                Exit.UNAVAILABLE,
             )
-        return found
+        raise CommandFailed(
+            f"there is no service {service}", f"there are: {', '.join(installed_services())}", Exit.NOT_FOUND
+        )
 
 
 def ask(client: httpx2.Client, method: str, path: str, **request: Any) -> dict[str, Any]:
@@ -141,9 +153,14 @@ def refusal(answer: httpx2.Response) -> CommandFailed:
         detail = "; ".join(
             [problem["detail"], *(f"{one['field']}: {one['reason']}" for one in problem.get("errors", ()))]
         )
+        facts = "; ".join(f"{name}: {_told(value)}" for name, value in problem.items() if name not in _OF_EVERY_PROBLEM)
     except (ValueError, LookupError, TypeError):
-        detail = f"{answer.request.url} answered {answer.status_code}"
-    return CommandFailed(detail, "", _EXIT_OF_STATUS.get(answer.status_code, Exit.FAILURE))
+        detail, facts = f"{answer.request.url} answered {answer.status_code}", ""
+    return CommandFailed(detail, facts, _EXIT_OF_STATUS.get(answer.status_code, Exit.FAILURE))
+
+
+def _told(value: Any) -> str:
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
 def no_answer(client: httpx2.Client, error: Exception) -> CommandFailed:

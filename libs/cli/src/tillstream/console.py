@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +19,24 @@ from rich.progress import (
 from till_platform.local.jars import OnProgress
 from tillstream.exits import CommandFailed
 
-out = Console(soft_wrap=True)
+PIPED_WIDTH = 400
+
+
+class _Console(Console):
+    """Leaves it to whoever prints what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 -- called where the BrokenPipeError is handled
+
+
+def _width() -> int | None:
+    """Where there is no terminal, nothing has to be cut to fit into one."""
+    return None if sys.stdout is None or sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+
+
+out = _Console(soft_wrap=True, width=_width())
 """Data, and nothing else, so that it can be piped."""
-err = Console(stderr=True, soft_wrap=True)
+err = _Console(stderr=True, soft_wrap=True)
 """Progress, hints, and what went wrong."""
 
 

@@ -20,6 +20,8 @@ class Exit(IntEnum):
     CONTRACT_BREACH = 8
     INTERRUPTED = 130
     """Ended by Ctrl-C before it was done; what was started is stopped. `till up`, once it is ready, ends well by Ctrl-C."""
+    PIPE_CLOSED = 141
+    """Whoever read the output had enough of it, as in `till events tail | head`; what a shell says of other programs then."""
 
 
 class CommandFailed(Exception):

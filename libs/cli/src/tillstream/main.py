@@ -1,9 +1,11 @@
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from till_platform.local import LocalProblem
 from tillstream import console
@@ -26,13 +28,30 @@ from tillstream.commands import (
 from tillstream.exits import CommandFailed, Exit
 from tillstream.options import DEFAULT_DATA_DIR
 
+
+class _Till(TyperGroup):
+    """Ends as other programs do when whoever reads its output has had enough: quietly, and with a code that tells it."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer keeps a context of its own
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # what is still to be written when Python ends
+            sys.exit(Exit.PIPE_CLOSED)
+
+
 app = typer.Typer(
     name="till",
+    cls=_Till,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Run Tillstream on this machine and work with its log.",
     epilog="Exit codes: 0 done · 1 something is wrong · 2 not understood · 3 some rows refused · 4 not found · 5 conflict · "
-    "6 not allowed · 7 nothing runs or no answer · 8 contract broken · 130 stopped by Ctrl-C",
+    "6 not allowed · 7 nothing runs or no answer · 8 contract broken · 130 stopped by Ctrl-C · 141 the output was not read to its end",
 )
 app.command("up")(up.up)
 app.command("down")(down.down)

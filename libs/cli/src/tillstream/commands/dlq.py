@@ -47,17 +47,25 @@ def list_(
     for group in groups:
         reasons.add_row(group["service"], group["reason"], group["type"] or "", str(group["letters"]))
     console.out.print(reasons)
-    each = Table("service", "#", "buried at", "place", "type", "reason", "settled", box=None)
-    for one in found[:MOST_SHOWN]:
-        place = f"{one['topic']}/{one['partition']}@{one['offset']}"
-        reason_told = f"{one['reason']}: {one['detail']}"
-        each.add_row(
-            one["service"], str(one["id"]), one["buried_at"], place, one["type"], reason_told, one["settled_how"]
-        )
     console.out.print()
-    console.out.print(each)
+    for one in found[:MOST_SHOWN]:
+        console.out.print(_head(one), markup=False, highlight=False)
+        console.out.print(f"      {one['reason']}: {one['detail']}", style="dim", markup=False, highlight=False)
     if len(found) > MOST_SHOWN:
         console.say(f"and {len(found) - MOST_SHOWN} more: --json shows all")
+
+
+def _head(letter: dict[str, Any]) -> str:
+    place = f"{letter['topic']}/{letter['partition']}@{letter['offset']}"
+    facts = (
+        letter["service"],
+        f"{letter['id']:>4}",
+        letter["buried_at"][:19],
+        place,
+        letter["type"],
+        letter["settled_how"],
+    )
+    return "  ".join(fact for fact in facts if fact)
 
 
 @app.command()

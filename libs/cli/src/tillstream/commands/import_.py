@@ -1,6 +1,11 @@
 import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.markup import escape
@@ -43,7 +48,12 @@ class Dates(StrEnum):
 
 
 def import_(
-    file: Annotated[Path, Argument(exists=True, dir_okay=False, readable=True, help="CSV or XLSX, or JSON lines.")],
+    file: Annotated[
+        Path,
+        Argument(
+            exists=True, dir_okay=False, readable=True, allow_dash=True, help="CSV or XLSX, or JSON lines; - for stdin."
+        ),
+    ],
     service: Annotated[Service | None, Option(help="Who shall take it; told by the content if left out.")] = None,
     mapping: Annotated[
         str | None, Option(help='Customers: which column holds what, as JSON: {"Phone": "phone"}.', metavar="JSON")
@@ -63,6 +73,16 @@ def import_(
     """Bring a file in: a customer list (CSV, XLSX), or receipts or products (JSON lines); which it is, is seen from its content.
 
     Exit code 3 when rows were refused. Stopped by Ctrl-C or by anything else, the same command again goes on harmlessly.
+
+    Customers: the first row names the columns, in any order and many languages: name, phone, e-mail, card, birthday, consents and more.
+    Encoding and delimiter are detected. A dry run shows whether it is understood; --mapping helps where it is not.
+
+    Products, one a line: {"product_id": "p1", "name": "Tea"}, and if known department, category, product_type, brand, manufacturer, size.
+
+    Receipts, one a line, amounts in cents: {"store_id": "404", "till_id": "1", "receipt_number": "77",
+    "occurred_at": "2026-11-20T10:00:00-05:00", "customer_id": "hh-0001", "total_minor": 250,
+    "lines": [{"line_id": 1, "product_id": "p1", "quantity": "1", "paid_minor": 250}],
+    "tenders": [{"method": "cash", "amount_minor": 250}]}. All fields: /docs of the order service.
     """
     from tillstream.importing.kind import kind_of
     from tillstream.importing.outcome import Outcome
@@ -75,19 +95,32 @@ def import_(
         **{name: value for name, value in (("country", country), ("zone", zone)) if value},
         **({"mapping": _mapping(mapping)} if mapping else {}),
     }
-    kind = kind_of(file, service)
-    attached = Attached(data_dir)
-    summary: dict[str, Any] = {}
-    with Outcome(rejects) as outcome:
-        try:
-            with progress(as_json=as_json) as tell:
-                summary = _send(attached, kind, file, instructions, outcome, tell)
-        except KeyboardInterrupt:
-            console.say(f"stopped after {outcome.rows} rows; the same command again goes on, what is in stays in")
-            raise Leave(Exit.INTERRUPTED) from None
+    with on_disk(file) as path:
+        kind = kind_of(path, service)
+        attached = Attached(data_dir)
+        summary: dict[str, Any] = {}
+        with Outcome(rejects) as outcome:
+            try:
+                with progress(as_json=as_json) as tell:
+                    summary = _send(attached, kind, path, instructions, outcome, tell)
+            except KeyboardInterrupt:
+                console.say(f"stopped after {outcome.rows} rows; the same command again goes on, what is in stays in")
+                raise Leave(Exit.INTERRUPTED) from None
     _report(kind, file, outcome, {"dry_run": dry_run, **summary}, rejects=rejects, as_json=as_json)
     if outcome.bad:
         raise Leave(Exit.ROW_ERRORS)
+
+
+@contextmanager
+def on_disk(file: Path) -> Iterator[Path]:
+    """What comes through a pipe is kept while it is imported: it is looked at before it is sent, and may be sent again."""
+    if str(file) != "-":
+        yield file
+        return
+    with NamedTemporaryFile(prefix="till-import-") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        kept.flush()
+        yield Path(kept.name)
 
 
 def _send(

@@ -1,7 +1,7 @@
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
-from rich.table import Table
 from typer import Option
 
 from tillstream import console
@@ -15,7 +15,7 @@ def outbox(
     after: Annotated[int, Option(help="Only messages after the one with this number.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show the e-mails and SMS that customers would have received; in local mode they are caught, never sent."""
+    """Show the e-mails and SMS that customers would have received; in local mode they are caught, never sent. Times are UTC."""
     messages = Outbox(DataDirectory(data_dir).outbox).after(after)
     if as_json:
         console.print_json({"messages": [asdict(message) for message in messages]})
@@ -23,8 +23,10 @@ def outbox(
     if not messages:
         console.say("nothing was sent yet")
         return
-    table = Table("#", "caught", "channel", "to", "message", box=None)
     for message in messages:
-        text = f"{message.subject}\n{message.text}" if message.subject else message.text
-        table.add_row(str(message.id), message.caught_at, message.channel, message.recipient, text)
-    console.out.print(table)
+        moment = f"{datetime.fromisoformat(message.caught_at):%Y-%m-%d %H:%M:%S}"
+        head = f"{message.id:>4}  {moment}  {message.channel:<5}  {message.recipient}"
+        console.out.print(head, style="bold", markup=False, highlight=False)
+        for line in (message.subject, *message.text.splitlines()):
+            if line:
+                console.out.print(f"      {line}", markup=False, highlight=False)

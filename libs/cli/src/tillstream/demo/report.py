@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 _MONEY = "{:,.2f} USD"
+TOLD = 12
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
@@ -17,7 +19,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     _agreement(report, console)
     _customers(report, console)
     _one_customer(report["customer"], console)
-    _live_orders(report, console)
+    print_live_orders(report, console)
     _read_models(report, console)
     verdict = "everything agrees" if report["verified"] else f"NOT verified: {report['differences'][0]}"
     console.print(Panel(verdict, style="bold green" if report["verified"] else "bold red", expand=False))
@@ -73,8 +75,21 @@ def _one_customer(customer: dict[str, Any], console: Console) -> None:
         for lot in customer["lots"]
     )
     _table(console, "Points by lot", ("earned", "left", "from", "until"), lots)
-    timeline = ((entry["occurred_at"][:16], entry["kind"], _what(entry)) for entry in customer["timeline"])
-    _table(console, "Timeline, newest first", ("when (UTC)", "what", ""), timeline)
+    print_timeline(customer["timeline"], console)
+
+
+def print_timeline(entries: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print what happened to a customer, newest first; what is alike and follows each other once: `message.suppressed × 6`."""
+    runs = [list(run) for _, run in groupby(entries, key=lambda entry: (entry["kind"], _what(entry)))]
+    rows = (
+        (
+            run[0]["occurred_at"][:16].replace("T", " "),
+            run[0]["kind"] + (f" × {len(run)}" if len(run) > 1 else ""),
+            _what(run[0]),
+        )
+        for run in runs[:TOLD]
+    )
+    _table(console, "Timeline, newest first", ("when (UTC)", "what", ""), rows)
 
 
 def _what(entry: dict[str, Any]) -> str:
@@ -85,26 +100,42 @@ def _what(entry: dict[str, Any]) -> str:
     return ""
 
 
-def _live_orders(report: dict[str, Any], console: Console) -> None:
-    rows = (
-        (
-            order["number"],
-            " → ".join(order["statuses"]),
-            "/".join(name for name, given in order["consent"].items() if given) or "none",
-            _told(order["messages"]),
-        )
-        for order in report["live_orders"]
-    )
-    _table(console, "Orders of today and their messages", ("order", "way", "consent", "messages"), rows)
+def print_live_orders(report: dict[str, Any], console: Console) -> None:
+    """Print how the orders of today went, what was written to their customers, and an example of each outcome."""
+    ways: dict[str, list[dict[str, Any]]] = {}
+    for order in report["live_orders"]:
+        ways.setdefault(" → ".join(order["statuses"]), []).append(order)
+    rows = ((way, len(orders), *_outcomes(orders)) for way, orders in ways.items())
+    title = "Orders of today: the messages of each way, how many were sent, wait for the morning, or may not go"
+    _table(console, title, ("way", "orders", "sent", "deferred", "suppressed"), rows)
+    told = ((o["number"], _consent(o), *message) for o in _telling(report["live_orders"]) for message in _messages(o))
+    _table(console, "Three of them (all: --json)", ("order", "consent", "channel", "message", "outcome"), told)
     counts = ((c["channel"], c["outcome"], c["reason"] or "", f"{c['messages']:,}") for c in report["messages"])
     _table(console, "All messages (history is stale and writes to nobody)", ("channel", "outcome", "why", ""), counts)
 
 
-def _told(messages: Iterable[dict[str, Any]]) -> str:
-    kinds = Counter((m["channel"], m["outcome"], m["reason"]) for m in messages)
-    return ", ".join(
-        f"{n} {channel} {reason or outcome}" for (channel, outcome, reason), n in sorted(kinds.items(), key=str)
-    )
+def _outcomes(orders: Sequence[dict[str, Any]]) -> list[int]:
+    counts = Counter(message["outcome"] for order in orders for message in order["messages"])
+    return [counts[outcome] for outcome in ("sent", "deferred", "suppressed")]
+
+
+def _telling(orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the order with the most messages among those that wrote, those that wrote only later, and those that never may."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for order in sorted(orders, key=lambda order: -len(order["messages"])):
+        outcomes = {message["outcome"] for message in order["messages"]}
+        kinds.setdefault(next((kind for kind in ("sent", "deferred") if kind in outcomes), "none"), order)
+    return list(kinds.values())
+
+
+def _consent(order: dict[str, Any]) -> str:
+    return ", ".join(name for name, given in order["consent"].items() if given) or "none"
+
+
+def _messages(order: dict[str, Any]) -> Iterable[tuple[str, str, str]]:
+    for message in order["messages"]:
+        until = f" until {message['deferred_until'][:16].replace('T', ' ')} UTC" if message["deferred_until"] else ""
+        yield message["channel"], message["template_id"], f"{message['reason'] or message['outcome']}{until}"
 
 
 def _read_models(report: dict[str, Any], console: Console) -> None:

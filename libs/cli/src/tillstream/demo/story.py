@@ -8,7 +8,7 @@ from tillstream.demo.live import LiveOrder
 from tillstream.exits import CommandFailed
 from tillstream.local.issuer import Role
 
-TIMELINE = 8
+TIMELINE = 40
 
 
 def best_customers(attached: Attached, last_day: str, limit: int = 10) -> list[dict[str, Any]]:
