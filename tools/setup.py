@@ -36,7 +36,11 @@ def main() -> None:
         make_venv()
     uv = find_uv()
     install = [uv, "pip", "install", "--python", str(PYTHON), "--no-deps"]
-    run([*install, "--require-hashes", "-r", str(LOCK)], "the locked packages could not be installed")
+    # Compiled once here, or each of the many processes of a demo and of the tests does it, where nothing may be written later.
+    run(
+        [*install, "--compile-bytecode", "--require-hashes", "-r", str(LOCK)],
+        "the locked packages could not be installed",
+    )
     editable = [word for member in members for word in ("-e", str(member))]
     run([*install, "--no-build-isolation", *editable], "the packages of this repository could not be installed")
     drop_removed_members(uv, members)

@@ -20,6 +20,8 @@ from till_platform.local.jars import OnProgress
 from tillstream.exits import CommandFailed
 
 PIPED_WIDTH = 400
+PROBLEM = "till: "
+HINT = "  → "
 
 
 class _Console(Console):
@@ -52,7 +54,7 @@ def say(line: str) -> None:
 
 
 def hint(line: str) -> None:
-    err.print(f"  → {line}", style="cyan", markup=False, highlight=False)
+    err.print(f"{HINT}{line}", style="cyan", markup=False, highlight=False)
 
 
 def print_failure(failure: CommandFailed, *, as_json: bool) -> None:
@@ -62,7 +64,7 @@ def print_failure(failure: CommandFailed, *, as_json: bool) -> None:
         problem = {"type": f"tillstream:cli:{title}", "title": title, "detail": failure.detail, "hint": failure.hint}
         sys.stderr.write(json.dumps(problem, ensure_ascii=False) + "\n")
         return
-    err.print(f"till: {failure.detail}", style="bold red", markup=False, highlight=False)
+    err.print(f"{PROBLEM}{failure.detail}", style="bold red", markup=False, highlight=False)
     if failure.hint:
         hint(failure.hint)
 
@@ -77,15 +79,20 @@ def download_progress(what: str) -> Iterator[OnProgress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=False) as progress:
-        tasks: list[TaskID] = []
+    progress = Progress(*columns, console=err)
+    tasks: list[TaskID] = []
 
-        def on_progress(done: int, total: int) -> None:
-            if not tasks:
-                tasks.append(progress.add_task(what, total=total))
-            progress.update(tasks[0], completed=done)
+    def on_progress(done: int, total: int) -> None:
+        if not tasks:
+            progress.start()
+            tasks.append(progress.add_task(what, total=total))
+        progress.update(tasks[0], completed=done, total=total)
 
+    try:
         yield on_progress
+    finally:
+        if tasks:
+            progress.stop()
 
 
 def print_json_line(value: Any) -> None:

@@ -42,8 +42,11 @@ def progress(*, as_json: bool) -> Iterator[Tell]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console.err) as bars:
-        yield _Bars(bars).tell
+    bars = _Bars(Progress(*columns, console=console.err))
+    try:
+        yield bars.tell
+    finally:
+        bars.stop()
 
 
 class _Rate(ProgressColumn):
@@ -62,9 +65,16 @@ class _Bars:
 
     def tell(self, what: str, done: int, total: int | None) -> None:
         with self._lock:
+            if not self._tasks:
+                self._bars.start()
             if what not in self._tasks:
                 self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)
+
+    def stop(self) -> None:
+        """Leave the bars as they are; where nothing was told, nothing was shown."""
+        if self._tasks:
+            self._bars.stop()
 
 
 class _Lines:

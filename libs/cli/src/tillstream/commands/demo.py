@@ -1,4 +1,7 @@
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
@@ -47,14 +50,15 @@ def demo(
         control.stop(directory, console.say)
         shutil.rmtree(directory.path, ignore_errors=True)
         was_running = False
-    with console.download_progress("Kafka") as on_download:
-        state = control.start_detached(directory, say=console.say, on_download=on_download)
-    try:
-        with progress(as_json=as_json) as tell:
-            report = run_demo(Attached(data_dir), choice, tell)
-    finally:
-        if not keep and not was_running:
-            control.stop(directory, console.say)
+    with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+        with console.download_progress("Kafka") as on_download:
+            state = control.start_detached(directory, say=console.say, on_download=on_download)
+        try:
+            with progress(as_json=as_json) as tell:
+                report = run_demo(Attached(data_dir), choice, tell)
+        finally:
+            if not keep and not was_running:
+                control.stop(directory, console.say)
     if as_json:
         console.print_json(report)
     else:
@@ -64,6 +68,17 @@ def demo(
     if not report["verified"]:
         console.say(report["differences"][0])
         raise Leave(Exit.FAILURE)
+
+
+@contextmanager
+def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """A terminal that goes away ends the demo as Ctrl-C does: what it started is stopped."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _weeks(text: str) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from till_platform.local import LocalProblem
 from till_platform.local.jars import OnProgress, ensure, kafka_jars
 from till_platform.local.settings import LocalSettings
+from tillstream.console import HINT, PROBLEM
 from tillstream.local.directory import DataDirectory
 from tillstream.local.logs import LogFollower
 from tillstream.local.run import owned, stop_leftovers
@@ -45,9 +46,10 @@ def start_detached(
     ]
     command += [f"--only={','.join(only)}"] if only else []
     command += [f"--port={name}={port}" for name, port in (ports or {}).items()]
+    # Its stdout is the table of addresses, which whoever waits here prints.
     with (data_dir.logs / "supervisor.log").open("ab") as output:
         supervisor = subprocess.Popen(  # noqa: S603 -- this very program
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
         )
     try:
         return _await_ready(supervisor, data_dir, log, say)
@@ -60,20 +62,21 @@ def start_detached(
 def _await_ready(
     supervisor: subprocess.Popen[bytes], data_dir: DataDirectory, log: LogFollower, say: Say
 ) -> StackState:
-    last = ""
+    last, problem, remedy = "", "", f"read {data_dir.logs / 'supervisor.log'}"
     while True:
         ended = supervisor.poll() is not None
         for _, last in log.new_lines():
-            if not ended:
+            if last.startswith(PROBLEM):
+                problem = last.removeprefix(PROBLEM)
+            elif problem and last.startswith(HINT):
+                remedy = last.removeprefix(HINT)
+            elif not ended:
                 say(last)
         state = StackState.read(data_dir)
-        if state.supervisor_pid == supervisor.pid:
-            if state.running:
-                return state
-            if ended and state.problem and state.remedy:
-                raise LocalProblem(state.problem, state.remedy)
+        if state.supervisor_pid == supervisor.pid and state.running:
+            return state
         if ended:
-            raise LocalProblem(last or "the supervisor ended at once", f"read {data_dir.logs / 'supervisor.log'}")
+            raise LocalProblem(problem or last or "the supervisor ended at once", remedy)
         time.sleep(0.1)
 
 
