@@ -72,7 +72,10 @@ app.add_typer(contracts.app, name="contracts")
 @app.callback(invoke_without_command=True)
 def till(
     data_dir: Annotated[  # noqa: ARG001 -- read by each command's own --data-dir
-        Path, typer.Option("--data-dir", envvar="TILL_DATA_DIR", help="Where everything of a local stack is kept.")
+        Path,
+        typer.Option(
+            "--data-dir", envvar="TILL_DATA_DIR", file_okay=False, help="Where everything of a local stack is kept."
+        ),
     ] = DEFAULT_DATA_DIR,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --version: as JSON.")] = False,

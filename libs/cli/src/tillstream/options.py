@@ -18,6 +18,7 @@ DataDir = Annotated[
     Path,
     Option(
         "--data-dir",
+        file_okay=False,
         callback=_as_given_before_the_command,
         help="Where everything of this stack is kept.",
         show_default=str(DEFAULT_DATA_DIR),

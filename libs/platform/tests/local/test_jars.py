@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -81,6 +82,16 @@ def test_a_jar_that_cannot_be_had_is_one_line_that_says_so(tmp_path: Path, monke
         ensure([JAR], tmp_path, source=Shelf(failures=99))
     assert "\n" not in str(failure.value)
     assert "broker-1.0.jar could not be downloaded (ConnectionError: the line was cut)" in str(failure.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_taken_for_a_bad_connection(tmp_path: Path) -> None:
+    def onto_a_full_disk(_jar: Jar, _into: Path, _received: Callable[[int], None]) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(LocalProblem) as failure:
+        ensure([JAR], tmp_path, source=onto_a_full_disk)
+    assert failure.value.remedy == f"free some space in {tmp_path}, or name another folder: TILL_JAR_CACHE"
     assert list(tmp_path.iterdir()) == []
 
 

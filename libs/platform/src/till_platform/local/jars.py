@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import shutil
 import tempfile
@@ -131,10 +132,13 @@ def _fetch_one(jar: Jar, cache: Path, partial: Path, tally: _Tally, source: Sour
             fetched = source(jar, folder, count)
             break
         except Exception as error:
-            if attempt == ATTEMPTS or tally.given_up:
+            full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+            if full or attempt == ATTEMPTS or tally.given_up:
                 raise LocalProblem(
                     f"{jar.filename} could not be downloaded ({_one_line(error)})",
-                    "check the connection and run the same command again; what is already here is kept",
+                    f"free some space in {cache}, or name another folder: TILL_JAR_CACHE"
+                    if full
+                    else "check the connection and run the same command again; what is already here is kept",
                 ) from error
             tally.add(-received)
             received = 0
