@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from till_platform.local.process import is_alive
 from tillstream.local.directory import DataDirectory
 from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
@@ -122,7 +123,7 @@ def test_killing_everything_and_starting_again_loses_nothing(stack: Stack) -> No
     supervisor = stack.up()
     second = supervisor.await_ready()
 
-    assert [process for process in before if process.is_running()] == []
+    assert [process for process in before if is_alive(process)] == []
     assert (second.kafka, second.apis, second.databases) == (first.kafka, first.apis, first.databases)
     with psycopg.connect(second.databases["order"]) as database:
         assert database.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
@@ -132,25 +133,19 @@ def test_killing_everything_and_starting_again_loses_nothing(stack: Stack) -> No
     assert stack.processes() == []
 
 
-def test_a_killed_supervisor_leaves_its_processes_to_the_next_one_which_stops_them_first(stack: Stack) -> None:
+def test_a_killed_supervisor_leaves_its_processes_to_the_next_one_and_to_down_which_stop_them(stack: Stack) -> None:
     killed = stack.up()
-    state = killed.await_ready()
-    left = [psutil.Process(process.pid) for process in state.processes.values()]
+    left = [psutil.Process(process.pid) for process in killed.await_ready().processes.values()]
     killed.end(signal.SIGKILL)
-    assert [process for process in left if not process.is_running()] == []
+    assert [process for process in left if not is_alive(process)] == []
 
     supervisor = stack.up()
-    supervisor.await_ready()
-    assert [process for process in left if process.is_running()] == []
-    _, said = supervisor.end(signal.SIGTERM)
-    assert "order was left running by a killed `till up`; it is stopped" in said
-    assert stack.processes() == []
+    left_again = [psutil.Process(process.pid) for process in supervisor.await_ready().processes.values()]
+    assert [process for process in left if is_alive(process)] == []
+    assert "order was left running by a killed `till up`; it is stopped" in supervisor.said()
 
-
-def test_down_stops_what_a_killed_supervisor_left(stack: Stack) -> None:
-    killed = stack.up()
-    killed.await_ready()
-    killed.end(signal.SIGKILL)
+    supervisor.end(signal.SIGKILL)
+    assert [process for process in left_again if not is_alive(process)] == []
     for stopped in (True, False):
         result = till.invoke(app, ["down", "--json", "--data-dir", str(stack.directory.path)])
         assert json.loads(result.stdout) == {"stopped": stopped}

@@ -20,6 +20,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A second stack, to be killed and taken over: used from test to test, with whatever it has in it."""
+    stack = LocalStack.shared(tmp_path_factory.mktemp("spare"))
+    yield stack
+    stack.stop()
+
+
 def processes_of(data_dir: Path) -> list[str]:
     """Everything on this machine that was started for this directory."""
     return [
@@ -91,12 +99,11 @@ async def test_a_topic_is_never_made_by_a_typing_error(stack: LocalStack) -> Non
         await admin.close()
 
 
-def test_two_stacks_on_one_machine_do_not_meet(stack: LocalStack, tmp_path: Path) -> None:
-    with LocalStack(tmp_path) as other:
-        assert len({stack.kafka, other.kafka, stack.redis, other.redis}) == 4
-        with Redis.from_url(stack.redis) as ours, Redis.from_url(other.redis) as theirs:
-            ours.set("card", "4006381333931")
-            assert theirs.get("card") is None
+def test_two_stacks_on_one_machine_do_not_meet(stack: LocalStack, spare: LocalStack) -> None:
+    assert len({stack.kafka, spare.kafka, stack.redis, spare.redis}) == 4
+    with Redis.from_url(stack.redis) as ours, Redis.from_url(spare.redis) as theirs:
+        ours.set("card", "4006381333931")
+        assert theirs.get("card") is None
 
 
 async def test_a_frozen_broker_answers_nobody_and_goes_on_when_thawed(stack: LocalStack) -> None:
@@ -111,51 +118,45 @@ async def test_a_frozen_broker_answers_nobody_and_goes_on_when_thawed(stack: Loc
     assert await first_record(stack.kafka, "till.frozen") == b"later"
 
 
-async def test_killing_every_part_at_once_and_starting_again_keeps_rows_records_and_addresses(tmp_path: Path) -> None:
-    with LocalStack(tmp_path) as stack:
-        before = (stack.kafka, stack.redis, stack.database("till_order"))
-        await make_topic(stack.kafka, "till.order")
-        await publish(stack.kafka, "till.order", b"OrderPlaced")
-        with psycopg.connect(before[2]) as database:
-            database.execute("CREATE TABLE log (data text)")
-            database.execute("INSERT INTO log VALUES ('OrderPlaced')")
-        for part in stack.parts:
-            part.kill()
-        assert not any(part.running for part in stack.parts)
+async def test_killing_every_part_at_once_and_starting_again_keeps_rows_records_and_addresses(
+    spare: LocalStack,
+) -> None:
+    before = (spare.kafka, spare.redis, spare.database("till_order"))
+    await make_topic(spare.kafka, "till.order")
+    await publish(spare.kafka, "till.order", b"OrderPlaced")
+    with psycopg.connect(before[2]) as database:
+        database.execute("CREATE TABLE log (data text)")
+        database.execute("INSERT INTO log VALUES ('OrderPlaced')")
+    for part in spare.parts:
+        part.kill()
+    assert not any(part.running for part in spare.parts)
 
-        stack.start()
+    spare.start()
 
-        assert (stack.kafka, stack.redis, stack.database("till_order")) == before
-        with psycopg.connect(before[2]) as database:
-            assert database.execute("SELECT data FROM log").fetchall() == [("OrderPlaced",)]
-        assert await first_record(stack.kafka, "till.order") == b"OrderPlaced"
-    assert processes_of(tmp_path) == []
+    assert (spare.kafka, spare.redis, spare.database("till_order")) == before
+    with psycopg.connect(before[2]) as database:
+        assert database.execute("SELECT data FROM log").fetchall() == [("OrderPlaced",)]
+    assert await first_record(spare.kafka, "till.order") == b"OrderPlaced"
 
 
-async def test_a_stack_whose_owner_was_killed_is_taken_over_with_its_data(tmp_path: Path) -> None:
-    killed = LocalStack(tmp_path)
-    killed.start()
-    with psycopg.connect(killed.database("till_order")) as database:
+def test_a_shared_stack_is_used_again(spare: LocalStack) -> None:
+    again = LocalStack.shared(spare.data_dir)
+    assert [part.pid for part in again.parts] == [part.pid for part in spare.parts]
+    assert again.database("till_order") == spare.database("till_order")
+
+
+def test_a_stack_whose_owner_was_killed_is_taken_over_with_its_data_and_ends_when_asked(spare: LocalStack) -> None:
+    """The owner that was killed is `spare`: nobody told its parts, and nothing but the folder is known to the next owner."""
+    with psycopg.connect(spare.database("till_kept")) as database:
         database.execute("CREATE TABLE log AS SELECT 'OrderPlaced' AS data")
-    old_pids = [part.pid for part in killed.parts]
+    old_pids = [part.pid for part in spare.parts]
 
-    with LocalStack(tmp_path) as stack:
+    with LocalStack(spare.data_dir) as stack:
         assert not set(old_pids) & {part.pid for part in stack.parts}
-        with psycopg.connect(stack.database("till_order")) as database:
+        with psycopg.connect(stack.database("till_kept")) as database:
             assert database.execute("SELECT data FROM log").fetchall() == [("OrderPlaced",)]
-    assert not any(part.running for part in killed.parts)
-    assert processes_of(tmp_path) == []
-
-
-def test_a_shared_stack_is_used_again_and_ends_when_asked(tmp_path: Path) -> None:
-    first = LocalStack.shared(tmp_path)
-    try:
-        again = LocalStack.shared(tmp_path)
-        assert [part.pid for part in again.parts] == [part.pid for part in first.parts]
-        assert again.database("till_order") == first.database("till_order")
-    finally:
-        first.stop()
-    assert processes_of(tmp_path) == []
+    assert not any(part.running for part in spare.parts)
+    assert processes_of(spare.data_dir) == []
 
 
 def test_a_taken_port_is_named_and_nothing_is_left_running(stack: LocalStack, tmp_path: Path) -> None:
@@ -166,8 +167,9 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(stack: LocalStack, tm
 
 
 def test_a_part_that_cannot_read_its_files_says_why_and_nothing_is_left_running(tmp_path: Path) -> None:
-    with LocalStack(tmp_path):
-        pass
+    postgres = LocalStack(tmp_path).postgres_part
+    postgres.start()
+    postgres.stop()
     (tmp_path / "postgres" / "global" / "pg_control").write_bytes(b"")
     with pytest.raises(LocalProblem) as failure:
         LocalStack(tmp_path).start()

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -44,6 +44,28 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
 def test_a_sale_late_in_the_evening_counts_for_the_stores_own_day() -> None:
     assert opened().business_date(datetime(2026, 11, 22, 3, 0, tzinfo=UTC)) == date(2026, 11, 21)
     assert opened("Asia/Vladivostok").business_date(datetime(2026, 11, 21, 20, 0, tzinfo=UTC)) == date(2026, 11, 22)
+
+
+def test_the_day_the_till_told_counts_else_the_stores_own() -> None:
+    late = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    assert opened().day_of(late, None, NOW) == date(2026, 11, 21)
+    assert opened().day_of(late, date(2026, 11, 22), NOW) == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "told", "field"),
+    [
+        (NOW + timedelta(days=1, seconds=1), None, "occurred_at"),
+        (datetime(1969, 12, 31, tzinfo=UTC), None, "occurred_at"),
+        (NOW, date(2026, 11, 24), "business_date"),
+        (NOW, date(1969, 12, 31), "business_date"),
+    ],
+)
+def test_nobody_has_sold_anything_in_times_to_come_or_before_there_were_tills(
+    occurred_at: datetime, told: date | None, field: str
+) -> None:
+    assert opened().day_of(NOW + timedelta(days=1), date(2026, 11, 23), NOW) == date(2026, 11, 23)
+    given(opened()).when(lambda s: s.day_of(occurred_at, told, NOW)).then_refused(Invalid, field=field)
 
 
 MILK = Description(name="Milk 1 l", department="DAIRY", size="1 l")
