@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +11,14 @@ import psutil
 import pytest
 
 from till_platform.local.part import Part, find_cause
+from till_platform.local.ports import is_free
 from till_platform.local.problem import LocalProblem
 from till_platform.local.process import RecordedProcess
 from till_platform.testing.running import eventually
 
 SERVES = "import pathlib, time; pathlib.Path('ready').touch(); print('serving', flush=True); time.sleep(600)"
 DIES = "print('ERROR: the disk is on fire', flush=True); raise SystemExit(3)"
+LISTENS = "import socket, sys; it = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 NEVER_READY = "import time; time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
 
@@ -41,6 +44,24 @@ class Program(Part):
         return (self.data_dir / "ready").exists()
 
 
+class Listener(Program):
+    """Is ready when somebody answers on its port, whoever that is."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        super().__init__(data_dir, f"import time; time.sleep(0.5); {SERVES.replace('time.sleep(600)', LISTENS)}")
+        self.port = port
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        return [*super().command(), str(self.port)]
+
+    def is_ready(self) -> bool:
+        return not is_free(self.port)
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
     made: list[Program] = []
@@ -63,6 +84,17 @@ def test_a_part_is_up_when_its_start_returns_and_gone_when_its_stop_returns(prog
     part.stop()
     assert not part.running
     assert not psutil.pid_exists(pid)
+
+
+def test_an_answer_of_another_program_on_its_port_does_not_make_a_part_ready(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(LocalProblem, match="Address already in use"):
+            Listener(tmp_path, port).start()
+    part = Listener(tmp_path, port)
+    part.start()
+    assert part.running
+    part.stop()
 
 
 def test_a_part_that_dies_on_start_is_one_line_with_the_cause_from_its_log(program: Callable[..., Program]) -> None:

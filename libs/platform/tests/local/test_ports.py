@@ -42,6 +42,14 @@ def test_a_remembered_port_that_is_taken_meanwhile_is_replaced(tmp_path: Path, t
     assert Ports(tmp_path)["kafka"] == port
 
 
+def test_a_port_others_were_told_of_is_waited_for_and_not_replaced(tmp_path: Path) -> None:
+    ports = Ports(tmp_path)
+    port = ports.claim("kafka")
+    with socket.create_server((HOST, port)), pytest.raises(LocalProblem, match=f"port {port} of kafka was taken"):
+        ports.claim("kafka")
+    assert ports.claim("kafka") == port
+
+
 def test_a_file_of_ports_that_was_damaged_is_written_anew(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"kafka": 1')
     assert is_free(Ports(tmp_path).claim("kafka"))

@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from till_platform.local.problem import LocalProblem
 from till_platform.local.process import RecordedProcess
@@ -107,7 +108,7 @@ class Part(ABC):
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self.start_patience_seconds
-        while not self.is_ready():
+        while not (self.is_ready() and self._answers_itself()):
             if not self.running:
                 raise self._failure(f"ended right after its start (exit code {self.process.exit_code})")
             if self._given_up.is_set():
@@ -115,6 +116,11 @@ class Part(ABC):
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready after {self.start_patience_seconds:.0f} seconds")
             time.sleep(0.05)
+
+    def _answers_itself(self) -> bool:
+        """Whoever answers is this very process, and not one of another stack that was faster on its port."""
+        port = urlsplit(self.address if "://" in self.address else f"//{self.address}").port
+        return port is None or self.process.listens_on(port)
 
     def _failure(self, what: str, said: Sequence[str] | None = None) -> LocalProblem:
         line, remedy = find_cause(self.process.log_since_start() if said is None else said)

@@ -42,6 +42,7 @@ class Ports:
         self._wanted = dict(wanted or {})
         self._preferred = dict(preferred or {})
         self._chosen: dict[str, int] = {}
+        self._told: set[str] = set()
         with contextlib.suppress(FileNotFoundError, ValueError):
             self._chosen = {str(name): int(port) for name, port in json.loads(self._file.read_text()).items()}
 
@@ -52,9 +53,11 @@ class Ports:
     def claim(self, name: str) -> int:
         """The port on which a part is about to start listening.
 
-        Raises LocalProblem if somebody asked for a port that is taken. A remembered port that is taken meanwhile is replaced.
+        Raises LocalProblem if somebody asked for a port that is taken. A port remembered from an earlier run that is taken meanwhile is
+        replaced; one claimed before in this run is not, since others were told of it.
         """
         port = self._pick(name)
+        self._told.add(name)
         if self._chosen.get(name) != port:
             self._chosen[name] = port
             write_atomically(self._file, json.dumps(self._chosen, indent=2))
@@ -68,6 +71,11 @@ class Ports:
                     f"port {port}, asked for {name}, is taken by another program",
                     f"stop that program or give {name} another port",
                 )
+            return port
+        if name in self._told:
+            port = self._chosen[name]
+            if not is_free(port):
+                raise LocalProblem(f"port {port} of {name} was taken by another program", "stop that program")
             return port
         others = {port for other, port in self._chosen.items() if other != name}
         settled = [ports[name] for ports in (self._chosen, self._preferred) if name in ports]

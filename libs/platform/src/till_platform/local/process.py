@@ -114,6 +114,19 @@ class RecordedProcess:
                 total += getattr(memory, "pss", memory.rss)
         return total
 
+    def listens_on(self, port: int) -> bool:
+        """It, or one of its children, takes connections there. True where the system does not tell us."""
+        for process in self._family():
+            try:
+                sockets = process.net_connections("tcp")
+            except psutil.NoSuchProcess:
+                continue
+            except psutil.AccessDenied:
+                return True
+            if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets):
+                return True
+        return False
+
     def log_since_start(self) -> list[str]:
         """What it has written since it was last started, at most the last 64 KiB."""
         with contextlib.suppress(FileNotFoundError), self.log.open("rb") as file:
