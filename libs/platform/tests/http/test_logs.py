@@ -162,6 +162,25 @@ def test_after_a_while_it_may_say_it_again() -> None:
     assert [seldom.filter(record), seldom.filter(record)] == [True, False]
     now[0] = 31
     assert seldom.filter(record)
+    assert record.repeated == 1
+
+
+def test_what_was_held_back_is_counted_and_another_error_behind_a_sentence_is_told_at_once(lines, monkeypatch) -> None:
+    now = [0.0]
+    (seldom,) = (found for found in logging.getLogger().handlers[0].filters if isinstance(found, SeldomTheSame))
+    monkeypatch.setattr(seldom, "_clock", lambda: now[0])
+    library = logging.getLogger("aiokafka.consumer")
+    for _ in range(300):
+        library.error("Unexpected error in fetcher routine", exc_info=ConnectionError("gone"))
+        library.error("Unexpected error in fetcher routine", exc_info=ValueError("a bug"))
+        now[0] += 0.1
+    now[0] += 0.1
+    library.error("Unexpected error in fetcher routine", exc_info=ConnectionError("gone"))
+    assert [(line["error"], line.get("repeated")) for line in lines()] == [
+        ("ConnectionError", None),
+        ("ValueError", None),
+        ("ConnectionError", 299),
+    ]
 
 
 def test_no_canary_gets_out_by_any_path(lines, house) -> None:

@@ -60,22 +60,29 @@ def configure_logging(settings: Settings) -> None:
 
 
 class SeldomTheSame(logging.Filter):
-    """Lets a library say the same sentence every half minute: some say ten times a second that Kafka is away."""
+    """Lets a library say the same sentence every half minute: some say ten times a second that Kafka is away.
+
+    What it says then bears how often it was held back meanwhile. Another sentence, or another error behind it, is said at once.
+    """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[tuple[str, str], float] = {}
+        self._said: dict[tuple[str, str, type | None], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith(_OURS):
             return True
-        now, sentence = self._clock(), (record.name, record.getMessage())
-        if now - self._said.get(sentence, -_SILENCE) < _SILENCE:
+        now, error = self._clock(), record.exc_info[0] if record.exc_info else None
+        sentence = (record.name, record.getMessage(), error)
+        said, held_back = self._said.get(sentence, (-_SILENCE, 0))
+        if now - said < _SILENCE:
+            self._said[sentence] = said, held_back + 1
             return False
         if len(self._said) >= _SENTENCES:
             self._said.clear()
-        self._said[sentence] = now
+        self._said[sentence] = now, 0
+        record.repeated = held_back
         return True
 
 
@@ -141,5 +148,7 @@ def _of_a_library(_: Any, __: str, line: Line) -> Line:
     record: logging.LogRecord = line["_record"]
     if not record.name.startswith(_TRUSTED):
         line["event"] = str(record.msg)
+    if repeated := getattr(record, "repeated", 0):
+        line["repeated"] = repeated
     line["exc_info"] = record.exc_info
     return line

@@ -21,7 +21,7 @@ SAFE_KEYS: frozenset[str] = frozenset(
     event_id event_type type stream sequence position from_position to_position
     order_id customer_id store_id till_id purchase_id product_id account_id message_id template_id programme_id rule_id import_id
     topic partition partitions offset next_offset high_watermark lag group consumer projection reaction job sender watcher effect kind
-    count commands events records rows lines batch seconds ms bytes attempts tries pause outcome why status code state reason_code
+    count repeated commands events records rows lines batch seconds ms bytes attempts tries pause outcome why status code state reason_code
     method route check host port address
     error where failure cause sqlstate constraint
     """.split()  # noqa: SIM905 - read as a list of words, by subject
