@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from tillstream.exits import Exit
 from tillstream.local.directory import DataDirectory
 from tillstream.local.outbox import Outbox
+from tillstream.local.state import StackState
 from tillstream.main import app
 
 till = CliRunner()
@@ -113,3 +115,20 @@ def test_a_table_that_is_piped_is_not_cut_to_the_width_of_some_terminal(tmp_path
     told = run_till("--data-dir", str(tmp_path / ("long" * 40)), "doctor").stdout
     assert "long" * 40 in told
     assert "…" not in told
+
+
+def test_a_database_that_does_not_answer_is_one_line_and_the_exit_code_for_it(tmp_path: Path) -> None:
+    directory, me = DataDirectory(tmp_path), psutil.Process()
+    StackState(
+        data_dir=tmp_path,
+        phase="ready",
+        supervisor_pid=me.pid,
+        supervisor_created=me.create_time(),
+        databases={"order": "postgresql://till_order:secret@127.0.0.1:1/till_order"},
+        apis={"order": "http://127.0.0.1:1"},
+    ).write(directory)
+    done = run_till("--data-dir", str(tmp_path), "events", "count", "order")
+    assert done.returncode == Exit.UNAVAILABLE
+    assert done.stderr.startswith("till: PostgreSQL: connection failed")
+    assert len(done.stderr.splitlines()) == 2
+    assert "secret" not in done.stderr

@@ -6,9 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from till_events.topics import topic_of
 from tillstream.exits import CommandFailed, Exit
@@ -16,6 +14,9 @@ from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer, Role
 from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
+
+if TYPE_CHECKING:
+    import httpx2
 
 HOUR = 60
 _EXIT_OF_STATUS = {
@@ -63,8 +64,10 @@ class Attached:
         """Return the topic of a service's log."""
         return topic_of(service, self.state.namespace)
 
-    def client(self, service: str, role: Role = Role.ADMIN, *, subject: str = "till") -> httpx2.Client:
+    def client(self, service: str, role: Role = Role.ADMIN, *, subject: str = "till") -> "httpx2.Client":
         """Return a client for the API of a service, with a token for an hour."""
+        import httpx2  # slow to load, and not needed by every command
+
         token = self._issuer.sign(role, None, subject, HOUR)
         return httpx2.Client(
             base_url=self._need(service, self.state.apis),
@@ -134,8 +137,10 @@ class Attached:
         )
 
 
-def ask(client: httpx2.Client, method: str, path: str, **request: Any) -> dict[str, Any]:
+def ask(client: "httpx2.Client", method: str, path: str, **request: Any) -> dict[str, Any]:
     """Return the JSON object that a service answers with; raise CommandFailed with its reason when it refuses or does not answer."""
+    import httpx2
+
     try:
         answer = client.request(method, path, **request)
     except httpx2.TransportError as error:
@@ -146,7 +151,7 @@ def ask(client: httpx2.Client, method: str, path: str, **request: Any) -> dict[s
     return found
 
 
-def refusal(answer: httpx2.Response) -> CommandFailed:
+def refusal(answer: "httpx2.Response") -> CommandFailed:
     """Return what a service says about a request it refused: the detail of its problem document. The answer must have been read."""
     try:
         problem = answer.json()
@@ -163,6 +168,6 @@ def _told(value: Any) -> str:
     return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
-def no_answer(client: httpx2.Client, error: Exception) -> CommandFailed:
+def no_answer(client: "httpx2.Client", error: Exception) -> CommandFailed:
     """Return what is to be said when a service is not there, or went away in the middle."""
     return CommandFailed(f"{client.base_url} does not answer: {type(error).__name__}", "till status", Exit.UNAVAILABLE)

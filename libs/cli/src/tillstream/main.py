@@ -1,9 +1,11 @@
+import logging
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg
 import typer
 from typer.core import TyperGroup
 
@@ -93,6 +95,7 @@ def till(
 def main() -> None:
     """The `till` command. How it ends is listed in `exits.py` and in `till --help`."""
     as_json = "--json" in sys.argv
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what keeps it from its work is told in our words
     try:
         app()
     except CommandFailed as failure:
@@ -101,6 +104,11 @@ def main() -> None:
     except LocalProblem as problem:
         console.print_failure(CommandFailed(problem.problem, problem.remedy), as_json=as_json)
         sys.exit(Exit.FAILURE)
+    except psycopg.OperationalError as error:
+        console.print_failure(
+            CommandFailed(f"PostgreSQL: {str(error).splitlines()[0]}", "till doctor", Exit.UNAVAILABLE), as_json=as_json
+        )
+        sys.exit(Exit.UNAVAILABLE)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         console.print_failure(CommandFailed(f"{error.strerror or error}{place}"), as_json=as_json)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from tillstream.attached import Attached
 from tillstream.exits import CommandFailed, Exit
+from tillstream.topics import open_topics
 
 _LOG = "SELECT log_head.position, coalesce((SELECT max(position) FROM relay_mark WHERE topic = %s), 0) FROM log_head"
 _TAKEN = "SELECT topic, partition, next_offset FROM checkpoint"
@@ -79,7 +80,7 @@ class Observer:
         return standing
 
     async def _ends(self, partitions: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        async with AIOKafkaConsumer(bootstrap_servers=self._attached.state.kafka) as client:
+        async with open_topics(self._attached.state.kafka, []) as client:
             found = await client.end_offsets([TopicPartition(*partition) for partition in partitions])
         return {(partition.topic, partition.partition): end for partition, end in found.items()}
 

@@ -32,7 +32,7 @@ async def open_topics(kafka: str, topics: Sequence[str]) -> AsyncIterator[AIOKaf
     except KafkaConnectionError as error:
         raise CommandFailed(f"Kafka does not answer at {kafka}", "till doctor", Exit.UNAVAILABLE) from error
     except KafkaError as error:
-        detail = f"{', '.join(topics)}: {type(error).__name__}"
+        detail = f"{', '.join(topics) or 'Kafka'}: {type(error).__name__}"
         raise CommandFailed(detail, "till doctor", Exit.UNAVAILABLE) from error
     finally:
         await client.stop()

@@ -20,6 +20,7 @@ from tillstream.local.state import StackState
 LITTLE_DISK_BYTES = 2_000_000_000
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 1.0
 LARGE_LAG = 10_000
+START_AGAIN = "what died is started again by itself; if it goes on: till down && till up -d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,13 @@ def _machine(directory: DataDirectory) -> Iterator[Finding]:
 
 def _processes(state: StackState) -> Iterator[Finding]:
     for process in state.processes.values():
+        pid = f"pid {process.pid}" if process.pid else "no process"
         restarts = f", restarted {process.restarts} times" if process.restarts else ""
         yield Finding(
             process.name,
             ok=process.healthy,
-            detail=f"{'up' if process.healthy else 'DOWN'} at {process.address}, pid {process.pid}{restarts}",
-            remedy=f"till logs {process.name}",
+            detail=f"{'up' if process.healthy else 'DOWN'} at {process.address}, {pid}{restarts}",
+            remedy=f"till logs {process.name} ({START_AGAIN})",
         )
 
 
@@ -78,7 +80,12 @@ def _postgres(state: StackState) -> Iterator[Finding]:
                     yield from _server(database)
                 yield from _backlog(service, database)
         except psycopg.Error as error:
-            yield Finding(f"database of {service}", ok=False, detail=type(error).__name__, remedy="till logs postgres")
+            yield Finding(
+                f"database of {service}",
+                ok=False,
+                detail=type(error).__name__,
+                remedy=f"till logs postgres ({START_AGAIN})",
+            )
 
 
 def _server(database: psycopg.Connection) -> Iterator[Finding]:
@@ -116,7 +123,7 @@ def _valkey(state: StackState) -> Iterator[Finding]:
         with Redis.from_url(state.redis, socket_timeout=3) as client:
             yield Finding("Valkey", ok=True, detail=str(client.info("server").get("valkey_version", "answers")))
     except RedisError as error:
-        yield Finding("Valkey", ok=False, detail=type(error).__name__, remedy="till logs valkey")
+        yield Finding("Valkey", ok=False, detail=type(error).__name__, remedy=f"till logs valkey ({START_AGAIN})")
 
 
 async def _topics(state: StackState) -> list[Finding]:
@@ -125,7 +132,7 @@ async def _topics(state: StackState) -> list[Finding]:
         await admin.start()
         found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
     except KafkaError as error:
-        return [Finding("Kafka", ok=False, detail=type(error).__name__, remedy="till logs kafka")]
+        return [Finding("Kafka", ok=False, detail=type(error).__name__, remedy=f"till logs kafka ({START_AGAIN})")]
     finally:
         await admin.close()
     findings = [Finding("Kafka", ok=True, detail=f"answers, {len(found)} topics")]

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
-
 from till_platform.local.files import write_atomically
 
 ISSUER = "tillstream-local"
@@ -34,6 +31,8 @@ class Issuer:
     """
 
     def __init__(self, key_file: Path, jwks_file: Path) -> None:
+        from joserfc.jwk import ECKey  # slow to load, and not needed by every command
+
         if not key_file.exists():
             made = ECKey.generate_key("P-256", auto_kid=True)
             write_atomically(key_file, json.dumps(made.as_dict(private=True)), mode=0o600)
@@ -44,6 +43,8 @@ class Issuer:
 
     def sign(self, role: Role, stores: Sequence[str] | None, subject: str, minutes: int) -> str:
         """A bearer token for one person or program in one role, for some minutes from now; no stores means all of them."""
+        from joserfc import jwt
+
         now = int(time.time())
         claims = {
             "iss": ISSUER,
