@@ -26,13 +26,19 @@ class Db:
         self._write(table, table.latest(rows), "DO NOTHING")
 
     def append(self, table: Table, rows: Iterable[Row]) -> None:
-        """Write rows that are new by nature, one per event: by COPY, several times faster. A row that is there already stays as it is."""
+        """Write rows that are new by nature, one per event: by COPY, several times faster. A row that is there already stays as it is.
+
+        Values are of their columns' own types: what goes into a `jsonb` is wrapped in `Jsonb`.
+        """
         ordered = sorted(table.latest(rows), key=table.key_of)
         if not ordered:
             return
-        query = f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN"
+        kinds = table.copied_as
+        query = f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN {'(FORMAT BINARY)' if kinds else ''}"
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
+                if kinds:
+                    copy.set_types(kinds)
                 for row in ordered:
                     copy.write_row(row)
         except UniqueViolation:

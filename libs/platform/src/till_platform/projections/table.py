@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 Row = tuple[Any, ...]
+_BINARY = frozenset({"bigint", "boolean", "date", "integer", "jsonb", "numeric", "text", "timestamptz"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class Table:
         """Keep the last row of each key."""
         return list({self.key_of(row): row for row in rows}.values())
 
+    @cached_property
+    def copied_as(self) -> list[str]:
+        """The types for a binary COPY, at half the price of one in text; none if a column needs its values read as text."""
+        kinds = [self.type_of(name) for name in self.columns]
+        return kinds if _BINARY.issuperset(kinds) else []
+
+    def type_of(self, column: str) -> str:
+        """Return the SQL type of the column's values."""
+        return self.columns[column].split(" NOT NULL")[0].split(" DEFAULT")[0]
+
     def array(self, column: str) -> str:
         """Return the SQL type of an array of the column's values, for `unnest`."""
-        return self.columns[column].split(" NOT NULL")[0].split(" DEFAULT")[0] + "[]"
+        return self.type_of(column) + "[]"
