@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis import Redis
 
 from till_platform.local import LocalProblem, LocalStack
+from till_platform.testing.running import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -140,6 +141,7 @@ async def test_killing_every_part_at_once_and_starting_again_keeps_rows_records_
 
 
 def test_a_shared_stack_is_used_again(spare: LocalStack) -> None:
+    eventually(lambda: all(part.is_ready() for part in spare.parts))
     again = LocalStack.shared(spare.data_dir)
     assert [part.pid for part in again.parts] == [part.pid for part in spare.parts]
     assert again.database("till_order") == spare.database("till_order")

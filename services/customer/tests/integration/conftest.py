@@ -43,7 +43,7 @@ class Town:
         eventually(lambda: self.service.rows("SELECT 1 FROM customers.customers WHERE customer_id = %s", [customer_id]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def town(infra, issuer, tmp_path_factory) -> Iterator[Town]:
     directory = tmp_path_factory.mktemp("customer")
     with Neighbours(infra, f"t{uuid4().hex[:8]}") as others:

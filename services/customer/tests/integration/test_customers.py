@@ -8,7 +8,7 @@ from till_events.ids import new_id
 from till_events.order import StoreOpened
 from till_platform.testing.running import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def test_a_customer_is_registered_once_however_often_it_is_sent(town) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from till_platform.testing.running import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 RUSSIAN = (
     "Внешний код;ФИО;Телефон;E-mail;Дата рождения;Согласие на SMS;Дата согласия\n"

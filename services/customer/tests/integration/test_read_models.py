@@ -28,7 +28,7 @@ from till_platform.testing.projections import fact, rows_after
 
 from .test_timelines import receipt
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 PROJECTIONS = (Customers(), Consents(), Cards(), Stores(), Timelines())
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

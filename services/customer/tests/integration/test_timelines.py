@@ -19,7 +19,7 @@ from till_events.notification import MessageSent, MessageSuppressed
 from till_events.order import Line, OrderPlaced, OrderStatusChanged, PurchaseRecorded, PurchaseReturned, Tender
 from till_platform.testing.running import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CARD = "2000000000305"

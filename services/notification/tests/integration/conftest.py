@@ -3,6 +3,7 @@ import json
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -11,7 +12,7 @@ from till_events.customer import ConsentGranted, CustomerRegistered
 from till_events.ids import new_id
 from till_events.order import OrderStatusChanged
 from till_platform.testing.neighbours import Neighbours
-from till_platform.testing.running import eventually
+from till_platform.testing.running import ServiceUnderTest, eventually
 
 
 def now():
@@ -187,18 +188,19 @@ def _zone_where_it_is(hour):
     return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"
 
 
-@pytest.fixture(scope="module")
-def town(chain, infra):
+@pytest.fixture(scope="session")
+def town(infra, issuer, tmp_path_factory):
     gateway, mailbox = Gateway(), Mailbox()
-    notification = chain("notification", TILL_SMS_URL=gateway.url, TILL_SMTP=mailbox.address)
-    namespace = notification._environment["TILL_NAMESPACE"]
-    neighbours = Neighbours(infra, namespace)
-    notification.start()
-    town = Town(notification, neighbours, gateway, mailbox)
-    yield town
-    town.hang_up()
-    notification.stop()
-    neighbours.close()
+    directory, where = (
+        tmp_path_factory.mktemp("notification"),
+        {"TILL_SMS_URL": gateway.url, "TILL_SMTP": mailbox.address},
+    )
+    with Neighbours(infra, f"t{uuid4().hex[:8]}") as neighbours:
+        notification = ServiceUnderTest("notification", infra, neighbours.namespace, issuer, directory, **where).start()
+        town = Town(notification, neighbours, gateway, mailbox)
+        yield town
+        town.hang_up()
+        notification.stop()
     mailbox.close()
     gateway.close()
 
