@@ -23,7 +23,7 @@ from till_platform.http.probes import NotReady
 from till_platform.service import Service
 from till_platform.settings import Settings
 
-NICENESS = 5
+NICENESS = 10
 """How far worker and relay step back where API and they want the same processor."""
 PATIENCE_SECONDS = 40.0
 _log = structlog.get_logger(__name__)

@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
-from redis.asyncio import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from till_platform.clock import Clock, SystemClock
 from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.log import Log
 from till_platform.projections.reads import Reads
 from till_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 THREADS = 8
 CACHE_SECONDS = 0.25
@@ -35,6 +35,33 @@ _ALIVE: dict[str, Any] = {
 }
 
 
+class Cache:
+    """The connection to Valkey, made for the first who asks: its client takes 25 MB of memory, and most services keep nothing there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Redis | None = None
+
+    @property
+    def client(self) -> "Redis":
+        """The client; it gives up soon."""
+        if self._client is None:
+            from redis.asyncio import Redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            retry = Retry(NoBackoff(), 0)
+            self._client = Redis.from_url(
+                self._url, socket_timeout=CACHE_SECONDS, socket_connect_timeout=CACHE_SECONDS, retry=retry
+            )
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections, if there are any."""
+        if self._client is not None:
+            await self._client.aclose()
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What use cases, senders, jobs and watchers of a service get."""
@@ -46,7 +73,12 @@ class Parts:
     committer: GroupCommit
     log: Log
     reads: Reads
-    cache: Redis
+    valkey: Cache
+
+    @property
+    def cache(self) -> "Redis":
+        """What may be flushed at any time."""
+        return self.valkey.client
 
     def connect(self) -> Connection[Any]:
         """Open a connection of one's own, for short transactions: the worker's, the relay's, a job's."""
@@ -73,9 +105,7 @@ async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIte
     await asyncio.to_thread(pool.open)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reads")
     committer = GroupCommit(_connector(settings))
-    cache = Redis.from_url(
-        settings.redis, socket_timeout=CACHE_SECONDS, socket_connect_timeout=CACHE_SECONDS, retry=Retry(NoBackoff(), 0)
-    )
+    cache = Cache(settings.redis)
     try:
         yield Parts(
             settings=settings,
@@ -85,11 +115,11 @@ async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIte
             committer=committer,
             log=Log(settings.service, pool, committer, threads),
             reads=Reads(pool, threads),
-            cache=cache,
+            valkey=cache,
         )
     finally:
         await asyncio.to_thread(committer.close)
-        await cache.aclose()
+        await cache.close()
         threads.shutdown(wait=True)
         await asyncio.to_thread(pool.close)
 

@@ -57,3 +57,17 @@ def test_a_file_of_ports_that_was_damaged_is_written_anew(tmp_path: Path) -> Non
 
 def test_a_port_is_free_when_nobody_listens_and_taken_when_somebody_does(taken: int) -> None:
     assert not is_free(taken)
+
+
+def test_two_stacks_that_start_at_once_never_choose_the_same_port(tmp_path):
+    one, other = (Ports(tmp_path / name, preferred={"kafka": 23_456}) for name in ("one", "other"))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    assert one.claim("kafka") != other.claim("kafka")
+
+
+def test_a_port_that_another_stack_is_about_to_use_is_refused_to_who_asks_for_it(tmp_path):
+    one = Ports(tmp_path)
+    port = one.claim("kafka")
+    with pytest.raises(LocalProblem, match=str(port)):
+        Ports(tmp_path, {"valkey": port}).claim("valkey")

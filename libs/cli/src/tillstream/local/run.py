@@ -106,7 +106,6 @@ class LocalRun:
         state.postgres_admin = self._stack.postgres_admin_dsn
         for service in self._services:
             state.databases[service.name] = self._stack.database(f"till_{service.name}")
-            state.apis[service.name] = service.address
             service.addresses = self._environment_of(service.name)
         self._write_state()
 
@@ -135,6 +134,7 @@ class LocalRun:
 
     def _write_state(self) -> None:
         supervisor = self._supervisor
+        self.state.apis = {service.name: service.address for service in self._services}
         self.state.workers = {service.name: service.worker_address for service in self._services}
         self.state.processes = {
             part.name: ProcessState(

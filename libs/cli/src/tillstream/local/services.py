@@ -27,6 +27,7 @@ class ServiceProcess(Part):
         self._ports = ports
         self._program = str(programs / f"till-{name}")
         self.addresses: Mapping[str, str] = {}  # where the service finds the other parts: known once they are up
+        self._migrated = False
 
     @property
     def address(self) -> str:
@@ -46,14 +47,16 @@ class ServiceProcess(Part):
         self._ports.claim(self._worker)
 
     def command(self) -> Sequence[str]:
-        return [self._program, "all", "--migrate"]
+        # One that died is started again also while Kafka or a topic cannot be reached.
+        return [self._program, "all"] if self._migrated else [self._program, "all", "--migrate"]
 
     def environment(self) -> Mapping[str, str]:
         ports = {"TILL_PORT": self._ports[self.name], "TILL_WORKER_PORT": self._ports[self._worker]}
         return {**self.addresses, "TILL_HOST": HOST, **{name: str(port) for name, port in ports.items()}}
 
     def is_ready(self) -> bool:
-        return answers(f"{self.address}/readyz")
+        self._migrated |= (ready := answers(f"{self.address}/readyz"))
+        return ready
 
 
 def answers(url: str) -> bool:

@@ -4,7 +4,7 @@ from till_platform.auth import Who
 from till_platform.http.access import allow
 from till_platform.http.app import create_app
 from till_platform.http.cursors import Cursor, CursorDep, Page
-from till_platform.http.deps import CacheDep, ClockDep, LogDep, PartsDep, ReadsDep, SettingsDep
+from till_platform.http.deps import ClockDep, LogDep, PartsDep, ReadsDep, SettingsDep
 from till_platform.http.headers import Version, etag, if_match, must_be, tag
 from till_platform.http.idempotency import Once
 from till_platform.http.ndjson import UnreadableLine, ndjson_in, ndjson_out
@@ -14,7 +14,6 @@ from till_platform.http.streaming import streamed
 from till_platform.http.texts import refuse_nul
 
 __all__ = [
-    "CacheDep",
     "Check",
     "ClockDep",
     "Cursor",

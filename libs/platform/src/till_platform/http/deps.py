@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from redis.asyncio import Redis
 
 from till_platform.clock import Clock
 from till_platform.eventstore.log import Log
@@ -29,10 +28,6 @@ async def _clock(request: Request) -> Clock:
     return (await _parts(request)).clock
 
 
-async def _cache(request: Request) -> Redis:
-    return (await _parts(request)).cache
-
-
 async def _settings(request: Request) -> Settings:
     return (await _parts(request)).settings
 
@@ -41,5 +36,4 @@ PartsDep = Annotated[Parts, Depends(_parts)]
 LogDep = Annotated[Log, Depends(_log)]
 ReadsDep = Annotated[Reads, Depends(_reads)]
 ClockDep = Annotated[Clock, Depends(_clock)]
-CacheDep = Annotated[Redis, Depends(_cache)]
 SettingsDep = Annotated[Settings, Depends(_settings)]

@@ -2,6 +2,7 @@ import contextlib
 import json
 import random
 import socket
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,9 @@ class Ports:
     """The ports of one stack: chosen once, remembered in its data directory, so that addresses stay the same from start to start.
 
     `wanted` are ports somebody asked for: taken ones are refused. `preferred` are tried first and given up quietly.
+
+    Between the look whether a port is free and the moment a part listens there, a second stack that is started may look too. So a
+    claimed port is held, until this object is gone, by a UDP socket of the same number: nothing here speaks UDP, nobody is disturbed.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Ports:
         self._preferred = dict(preferred or {})
         self._chosen: dict[str, int] = {}
         self._told: set[str] = set()
+        self._held: dict[int, socket.socket] = {}
+        weakref.finalize(self, _let_go, self._held)
         with contextlib.suppress(FileNotFoundError, ValueError):
             self._chosen = {str(name): int(port) for name, port in json.loads(self._file.read_text()).items()}
 
@@ -66,7 +72,7 @@ class Ports:
     def _pick(self, name: str) -> int:
         if name in self._wanted:
             port = self._wanted[name]
-            if not is_free(port):
+            if not (self._hold(port) and is_free(port)):
                 raise LocalProblem(
                     f"port {port}, asked for {name}, is taken by another program",
                     f"stop that program or give {name} another port",
@@ -80,8 +86,26 @@ class Ports:
         others = {port for other, port in self._chosen.items() if other != name}
         settled = [ports[name] for ports in (self._chosen, self._preferred) if name in ports]
         for port in (*settled, *random.sample(CANDIDATES, 200)):
-            if port not in others and is_free(port):
+            if port not in others and self._hold(port) and is_free(port):
                 return port
         raise LocalProblem(
             f"no free port was found for {name} between {CANDIDATES.start} and {CANDIDATES.stop}", "stop some listeners"
         )
+
+    def _hold(self, port: int) -> bool:
+        """Whether no other stack holds this port; from now on we do."""
+        if port in self._held:
+            return True
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            holder.bind((HOST, port))
+        except OSError:
+            holder.close()
+            return False
+        self._held[port] = holder
+        return True
+
+
+def _let_go(held: dict[int, socket.socket]) -> None:
+    for holder in held.values():
+        holder.close()
