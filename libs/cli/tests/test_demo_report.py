@@ -36,9 +36,9 @@ def test_live_orders_are_counted_by_the_way_they_went_with_one_example_of_each_o
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
     assert ["new → approval → completed", "20", "20", "20", "0"] in cells
     assert ["new → cancelled", "3", "0", "2", "1"] in cells
-    assert [cell[0] for cell in cells if cell[0][:2] in {"a-", "b-", "c-"}] == ["a-0", "a-0", "b-1", "c-1"]
-    assert ["c-1", "sms", "sms", "order.cancelled", "deferred until 2026-11-23 07:00 UTC"] in cells
-    assert ["b-1", "none", "sms", "order.cancelled", "no_consent"] in cells
+    assert [cell[0] for cell in cells if cell[0][:2] in {"a-", "b-", "c-"}] == ["a-0", "b-1", "c-1"]
+    assert ["c-1", "sms", "order.cancelled", "", "deferred until 07:00 UTC"] in cells
+    assert ["b-1", "none", "order.cancelled", "", "no_consent"] in cells
 
 
 def test_what_repeats_on_a_timeline_is_told_once() -> None:

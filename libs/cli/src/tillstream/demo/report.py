@@ -106,10 +106,10 @@ def print_live_orders(report: dict[str, Any], console: Console) -> None:
     for order in report["live_orders"]:
         ways.setdefault(" → ".join(order["statuses"]), []).append(order)
     rows = ((way, len(orders), *_outcomes(orders)) for way, orders in ways.items())
-    title = "Orders of today: the messages of each way, how many were sent, wait for the morning, or may not go"
+    title = "Orders of today by their way: how many messages were sent, wait for the morning, may not go"
     _table(console, title, ("way", "orders", "sent", "deferred", "suppressed"), rows)
-    told = ((o["number"], _consent(o), *message) for o in _telling(report["live_orders"]) for message in _messages(o))
-    _table(console, "Three of them (all: --json)", ("order", "consent", "channel", "message", "outcome"), told)
+    told = (row for order in _telling(report["live_orders"]) for row in _messages(order))
+    _table(console, "Some of them (all: --json)", ("order", "consent", "message", "email", "sms"), told)
     counts = ((c["channel"], c["outcome"], c["reason"] or "", f"{c['messages']:,}") for c in report["messages"])
     _table(console, "All messages (history is stale and writes to nobody)", ("channel", "outcome", "why", ""), counts)
 
@@ -132,10 +132,19 @@ def _consent(order: dict[str, Any]) -> str:
     return ", ".join(name for name, given in order["consent"].items() if given) or "none"
 
 
-def _messages(order: dict[str, Any]) -> Iterable[tuple[str, str, str]]:
-    for message in order["messages"]:
-        until = f" until {message['deferred_until'][:16].replace('T', ' ')} UTC" if message["deferred_until"] else ""
-        yield message["channel"], message["template_id"], f"{message['reason'] or message['outcome']}{until}"
+def _messages(order: dict[str, Any]) -> Iterable[tuple[str, ...]]:
+    """Yield a row for each message, with what became of it on either channel; the order is named in the first one."""
+    templates: dict[str, dict[str, str]] = {}
+    for message in reversed(order["messages"]):  # they come newest first
+        templates.setdefault(message["template_id"], {})[message["channel"]] = _became(message)
+    for number, (template, became) in enumerate(templates.items()):
+        first = ("", "") if number else (order["number"], _consent(order))
+        yield *first, template, became.get("email", ""), became.get("sms", "")
+
+
+def _became(message: dict[str, Any]) -> str:
+    until = f" until {message['deferred_until'][11:16]} UTC" if message["deferred_until"] else ""
+    return f"{message['reason'] or message['outcome']}{until}"
 
 
 def _read_models(report: dict[str, Any], console: Console) -> None:
@@ -153,7 +162,9 @@ def _read_models(report: dict[str, Any], console: Console) -> None:
 
 
 def _table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    table = Table(*columns, title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
