@@ -27,7 +27,8 @@ from till_platform.worker.reading import Entry, Letter, Reading
 from till_platform.worker.traces import projecting
 from till_platform.worker.unit import AggregateCache, BatchUnit
 
-CACHED_AGGREGATES = 10_000
+CACHED_EVENTS = 80_000
+"""A bound of some 40 MB for aggregates like loyalty's accounts, which know every purchase."""
 
 Permanent = (DomainError, psycopg.DataError)
 """Failures that the same event would meet again: it becomes a dead letter. Everything else is retried, or is a bug and stops the worker."""
@@ -63,7 +64,7 @@ class BatchTransaction:
         self._projections = projections
         self._reactions = reactions
         self._clock = clock
-        self._cache = AggregateCache(CACHED_AGGREGATES)
+        self._cache = AggregateCache(CACHED_EVENTS)
 
     def take(self, connection: Connection[Any], reading: Reading) -> Taken:
         """Commit what a reading leads to. An event that can never be taken is found by halving and buried; the others are taken.

@@ -31,18 +31,20 @@ VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, key) DO NOTHING
 
 
 class AggregateCache:
-    """Aggregates that reactions used lately. Never trusted: each batch first reads what was recorded of them since."""
+    """Aggregates that reactions used lately. Never trusted: each batch first reads what was recorded of them since.
+
+    Their state grows with their events, so these are what is counted: `size` events are kept, however many aggregates they make up.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: OrderedDict[str, Aggregate] = OrderedDict()
+        self._events = 0
         self._mapper = LogMapper()
 
     def load(self, connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
         """Return the aggregates by stream, brought up to date in one query; those without events are empty."""
-        loaded = {
-            stream: self._kept.pop(stream) if stream in self._kept else cls(stream) for stream, cls in wanted.items()
-        }
+        loaded = {stream: self._taken(stream) or cls(stream) for stream, cls in wanted.items()}
         versions = [aggregate.version for aggregate in loaded.values()]
         for row in connection.execute(_NEWER, [list(loaded), versions]):
             recorded = self._mapper.to_domain_event(as_stored(row))
@@ -55,9 +57,18 @@ class AggregateCache:
         """Keep aggregates whose events are committed."""
         for aggregate in aggregates:
             if aggregate.exists:
+                self._taken(aggregate.id)
                 self._kept[aggregate.id] = aggregate
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+                self._events += aggregate.version
+        while self._events > self._size:
+            _, oldest = self._kept.popitem(last=False)
+            self._events -= oldest.version
+
+    def _taken(self, stream: str) -> Aggregate | None:
+        found = self._kept.pop(stream, None)
+        if found is not None:
+            self._events -= found.version
+        return found
 
 
 class BatchUnit:
