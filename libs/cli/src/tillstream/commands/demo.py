@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Run a real grocery chain's receipts through all five services, trade live, and check that everything agrees.
 
-    Exit code 1 when something does not, with the first difference.
+    Exit code 1 when something does not, with the first difference. With --json and --keep, `stack` holds every address.
     """
     from tillstream.demo.report import print_report
     from tillstream.demo.run import Choice, run_demo  # reading the data takes a library that is slow to load
@@ -60,11 +60,11 @@ def demo(
             if not keep and not was_running:
                 control.stop(directory, console.say)
     if as_json:
-        console.print_json(report)
+        console.print_json({**report, "stack": state.model_dump(mode="json")} if keep else report)
     else:
         print_report(report, console.out)
-    if keep:
-        show(state, as_json=False)
+        if keep:
+            show(state, as_json=False)
     if not report["verified"]:
         console.say(report["differences"][0])
         raise Leave(Exit.FAILURE)
