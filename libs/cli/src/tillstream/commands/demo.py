@@ -29,7 +29,9 @@ class Dates(StrEnum):
 def demo(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     weeks: Annotated[str, Option(help="How many weeks of the year, 1 to 52, or all.")] = "4",
-    keep: Annotated[bool, Option("--keep", help="Leave everything running and print every address.")] = False,
+    keep: Annotated[
+        bool, Option("--keep", help="Leave everything running at the end and print every address.")
+    ] = False,
     dates: Annotated[
         Dates, Option(help="`moved` by whole weeks so that they end last week, or as they are.")
     ] = Dates.MOVED,
@@ -53,11 +55,13 @@ def demo(
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
         with console.download_progress("Kafka") as on_download:
             state = control.start_detached(directory, say=console.say, on_download=on_download)
+        came_to_its_end = False
         try:
             with progress(as_json=as_json) as tell:
                 report = run_demo(Attached(data_dir), choice, tell)
+            came_to_its_end = True
         finally:
-            if not keep and not was_running:
+            if not was_running and not (keep and came_to_its_end):
                 control.stop(directory, console.say)
     if as_json:
         console.print_json({**report, "stack": state.model_dump(mode="json")} if keep else report)
