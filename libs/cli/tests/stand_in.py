@@ -1,4 +1,4 @@
-"""Stands in for `till-<name>`: answers /readyz, remembers in its database how often it was migrated."""
+"""Stands in for `till-<name> all --migrate`: answers /readyz, remembers in its database how often it was migrated."""
 
 import os
 import signal
@@ -23,9 +23,8 @@ def migrate() -> None:
         database.execute("INSERT INTO migrations DEFAULT VALUES")
 
 
-if sys.argv[1] == "migrate":
+if "--migrate" in sys.argv:
     migrate()
-else:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print("environment", os.environ["TILL_ENVIRONMENT"], os.environ["TILL_KAFKA"], flush=True)  # noqa: T201 -- it is a program
-    ThreadingHTTPServer((os.environ["TILL_HOST"], int(os.environ["TILL_PORT"])), Ready).serve_forever()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("environment", os.environ["TILL_ENVIRONMENT"], os.environ["TILL_KAFKA"], flush=True)  # noqa: T201 -- it is a program
+ThreadingHTTPServer((os.environ["TILL_HOST"], int(os.environ["TILL_PORT"])), Ready).serve_forever()

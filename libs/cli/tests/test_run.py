@@ -69,7 +69,7 @@ class Stack:
         self.programs.mkdir()
         for name in installed_services():
             program = self.programs / f"till-{name}"
-            program.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "stand_in.py"} "$1"\n')
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "stand_in.py"} "$@"\n')
             program.chmod(0o755)
 
     def up(self, *ports: str) -> "Supervisor":
@@ -193,7 +193,7 @@ def test_a_service_that_cannot_migrate_is_named_with_its_cause_and_nothing_is_le
     (stack.programs / "till-order").write_text("#!/bin/sh\necho 'ERROR: column is missing' >&2\nexit 1\n")
     code, said = stack.up().end()
     assert code == 1
-    assert said.splitlines()[-1].startswith("order could not prepare its tables: ERROR: column is missing")
+    assert said.splitlines()[-1].startswith("order ended right after its start (exit code 1): ERROR: column is missing")
     assert stack.processes() == []
     assert StackState.read(stack.directory).phase == "failed"
 
