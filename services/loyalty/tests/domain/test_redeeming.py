@@ -73,6 +73,12 @@ def test_pending_and_expired_points_cannot_be_spent() -> None:
     account(*lots).when(lambda a: hold(a, 1)).then_refused(NotEnoughPoints, available=0)
 
 
+def test_what_will_become_spendable_is_pending_and_what_is_spendable_is_not() -> None:
+    both = account(lot("pending", 50, available_from=NOON + days(1)), lot("here", 7)).aggregate
+    assert (both.pending_at(NOON), both.balance_at(NOON)) == (50, 7)
+    assert (both.pending_at(NOON + days(1)), both.balance_at(NOON + days(1))) == (0, 57)
+
+
 def test_a_lot_is_spendable_from_its_first_instant_to_the_one_before_its_last() -> None:
     brief = account(lot("l1", 5, available_from=NOON, expires_at=NOON + days(1))).aggregate
     instants = (NOON - timedelta(microseconds=1), NOON, NOON + days(1) - timedelta(microseconds=1), NOON + days(1))
