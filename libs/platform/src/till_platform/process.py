@@ -23,7 +23,7 @@ from till_platform.gauges import Gauges
 from till_platform.http import operations
 from till_platform.http.app import create_app
 from till_platform.http.probes import Check, NotReady
-from till_platform.jobs import FORGET_ANSWERS, JobLoop
+from till_platform.jobs import HOUSEKEEPING, JobLoop
 from till_platform.kafka.subscriber import make_broker, subscribe
 from till_platform.parts import Parts, open_parts
 from till_platform.relay.kafka_side import KafkaSide
@@ -176,7 +176,7 @@ async def _start(running: Running) -> None:
         running.senders = [
             SenderLoop(make(parts), parts.pool, parts.threads, parts.clock.now) for make in service.senders
         ]
-        running.jobs = [JobLoop(job, parts, parts.connect) for job in [*service.jobs, FORGET_ANSWERS]]
+        running.jobs = [JobLoop(job, parts, parts.connect) for job in [*service.jobs, *HOUSEKEEPING]]
         running.gauges = Gauges(parts)
         _begin(running, running.gauges.run())
         for sender in running.senders:
