@@ -88,6 +88,20 @@ def test_withdrawing_without_an_address_means_all_of_the_channel() -> None:
     assert not any(standing.granted for standing in outcome.aggregate.consents.values())
 
 
+def test_who_has_no_address_for_a_channel_has_nothing_to_withdraw_there() -> None:
+    anna = given(stranger(), registered(emails=()), agreed())
+    anna.when(lambda c: withdraw(c, None, channel="email")).then_refused(NoAddress, channel="email")
+
+
+def test_by_post_any_words_on_one_line_are_an_address_and_nothing_is_none() -> None:
+    def by_post(address: str):
+        return given(stranger(), registered()).when(lambda c: grant(c, address, channel="post"))
+
+    by_post(" Long  Street 1,\nWarsaw ").then(happened(ConsentGranted, address="Long Street 1, Warsaw"))
+    for nothing in ("  ", "x" * 501, "a\x00b"):
+        by_post(nothing).then_refused(Invalid, field="address")
+
+
 def test_what_was_never_granted_can_be_withdrawn_and_stays_so() -> None:
     anna = given(stranger(), registered()).when(lambda c: withdraw(c, at=NOON)).then(happened(ConsentWithdrawn))
     grant(anna.aggregate, at=NOON - timedelta(days=1))

@@ -124,6 +124,13 @@ def test_a_time_without_a_zone_is_the_lists_own(cell, read) -> None:
     assert moment(cell, "registered_at", "dmy", "Europe/Moscow") == read
 
 
+@pytest.mark.parametrize("cell", ["2026-01-31 noon", "2026-01-31 25:00", "2026-01-31 10:61:00"])
+def test_what_is_no_time_is_refused(cell: str) -> None:
+    with pytest.raises(Invalid, match="not a time") as refused:
+        moment(cell, "registered_at", "dmy", "Europe/Moscow")
+    assert refused.value.facts == {"field": "registered_at"}
+
+
 def test_yes_and_no_are_understood_in_three_languages() -> None:
     assert [answer(cell, "c") for cell in ("да", "TAK", "yes", 1.0, True, "x")] == [True] * 6
     assert [answer(cell, "c") for cell in ("нет", "Nie", "no", 0.0, False, "-")] == [False] * 6
