@@ -86,4 +86,5 @@ def test_a_letter_that_is_not_there_is_not_found(shop) -> None:
     assert shop.till("dlq", "show", "order", "4711").code == Exit.NOT_FOUND
     assert shop.till("dlq", "retry", "order", "4711").code == Exit.NOT_FOUND
     assert shop.till("dlq", "retry", "order").code == Exit.USAGE
-    assert shop.till("dlq", "list", "bakery").code == Exit.UNAVAILABLE
+    assert shop.till("dlq", "list", "bakery").code == Exit.NOT_FOUND
+    assert shop.till("dlq", "list", "loyalty").code == Exit.UNAVAILABLE

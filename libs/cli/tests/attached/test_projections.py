@@ -25,6 +25,6 @@ def test_a_rebuilt_read_model_holds_again_what_was_lost(shop) -> None:
 
 def test_what_there_is_not_cannot_be_rebuilt(shop) -> None:
     assert shop.till("projections", "rebuild", "order", "castles").code == Exit.NOT_FOUND
-    assert shop.till("projections", "rebuild", "bakery", "stores").code == Exit.UNAVAILABLE
+    assert shop.till("projections", "rebuild", "bakery", "stores").code == Exit.NOT_FOUND
     assert shop.till("projections", "rebuild", "order").code == Exit.USAGE
     assert shop.till("projections", "rebuild", "order", "stores", "--all").code == Exit.USAGE

@@ -43,7 +43,11 @@ def demo(
     Exit code 1 when something does not, with the first difference. With --json and --keep, `stack` holds every address.
     """
     from tillstream.demo.report import print_report
-    from tillstream.demo.run import Choice, run_demo  # reading the data takes a library that is slow to load
+    from tillstream.demo.run import (
+        Choice,
+        run_demo,
+        told_before,
+    )  # reading the data takes a library that is slow to load
 
     choice = Choice(_weeks(weeks), original_dates=dates is Dates.ORIGINAL)
     directory = DataDirectory(data_dir)
@@ -52,6 +56,7 @@ def demo(
         control.stop(directory, console.say)
         shutil.rmtree(directory.path, ignore_errors=True)
         was_running = False
+    told_before(directory.path, choice)
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
         with console.download_progress("Kafka") as on_download:
             state = control.start_detached(directory, say=console.say, on_download=on_download)

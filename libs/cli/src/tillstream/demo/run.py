@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from tillstream.standing import Standing, wait_until_caught_up
 from tillstream.verification.whole import verify
 
 Tell = Callable[[str, int, int], None]
+NOTE = "demo.json"
 _UNSENT = "SELECT count(*) FROM effect WHERE done_at IS NULL AND not_before <= now()"
 
 
@@ -33,28 +35,33 @@ class Choice:
     original_dates: bool = False
 
 
-def dataset_of(attached: Attached, choice: Choice) -> Dataset:
+def told_before(directory: Path, choice: Choice) -> dict[str, Any] | None:
+    """Return what an earlier demo noted in this directory; raise CommandFailed if it told another part of the year, or other dates."""
+    note = directory / NOTE
+    if not note.exists():
+        return None
+    before: dict[str, Any] = json.loads(note.read_text())
+    if (before["weeks"], before["today"] is None) != (choice.weeks, choice.original_dates):
+        dates = "moved dates" if before["today"] else "the original dates"
+        raise CommandFailed(
+            f"{directory} holds the demo of {before['weeks'] or 'all'} weeks already, with {dates}",
+            "till demo --fresh (forgets it), or --data-dir of its own",
+            Exit.CONFLICT,
+        )
+    return before
+
+
+def dataset_of(directory: Path, choice: Choice) -> Dataset:
     """Return the data, moved to where an earlier demo in this directory moved it: receipts told again must be the same receipts."""
-    note = attached.directory.path / "demo.json"
     today = None if choice.original_dates else datetime.now(ZoneInfo(ZONE)).date()
-    told: dict[str, Any] = {"weeks": choice.weeks, "today": today.isoformat() if today else None}
-    if note.exists():
-        before = json.loads(note.read_text())
-        if (before["weeks"], before["today"] is None) != (choice.weeks, choice.original_dates):
-            weeks = before["weeks"] or "all"
-            raise CommandFailed(
-                f"{attached.directory.path} holds the demo of {weeks} weeks already, with other dates",
-                "till demo --fresh (forgets it), or --data-dir of its own",
-                Exit.CONFLICT,
-            )
-        told = before
-    note.write_text(json.dumps(told))
+    told = told_before(directory, choice) or {"weeks": choice.weeks, "today": today.isoformat() if today else None}
+    (directory / NOTE).write_text(json.dumps(told))
     return Dataset(choice.weeks, today=date.fromisoformat(told["today"]) if told["today"] else None)
 
 
 def run_demo(attached: Attached, choice: Choice, tell: Tell) -> dict[str, Any]:
     """Import, catch up, trade live, verify; return everything that is worth telling. `verified` says whether all of it agrees."""
-    data = dataset_of(attached, choice)
+    data = dataset_of(attached.directory.path, choice)
     last_day = data.last_day.isoformat()
     started = time.monotonic()
     imported = import_history(attached, data, tell)

@@ -1,9 +1,14 @@
 import io
+import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from tillstream.demo.report import print_live_orders, print_timeline
+from tillstream.demo.run import NOTE, Choice, told_before
+from tillstream.exits import CommandFailed, Exit
 
 
 def printed(show: Any, told: Any) -> list[str]:
@@ -50,3 +55,13 @@ def test_what_repeats_on_a_timeline_is_told_once() -> None:
     assert any("2026-11-22 10:50" in line and "message.suppressed × 2" in line for line in lines)
     assert not any("10:49" in line for line in lines)
     assert any("purchase.recorded" in line and "19.99 USD" in line for line in lines)
+
+
+def test_a_directory_that_holds_another_demo_is_left_alone_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / NOTE).write_text(json.dumps({"weeks": 4, "today": "2026-11-22"}))
+    assert told_before(tmp_path, Choice(4)) == {"weeks": 4, "today": "2026-11-22"}
+    for other in (Choice(2), Choice(None), Choice(4, original_dates=True)):
+        with pytest.raises(CommandFailed, match="holds the demo of 4 weeks already, with moved dates") as conflict:
+            told_before(tmp_path, other)
+        assert conflict.value.code == Exit.CONFLICT
+    assert told_before(tmp_path / "fresh", Choice(2)) is None
