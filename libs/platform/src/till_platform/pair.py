@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -112,7 +113,7 @@ def serve(service: Service, settings: Settings) -> None:
 
 
 def _serve_background(service: Service, settings: Settings, listener: socket.socket, line: Line) -> None:
-    os.nice(NICENESS)
+    _step_back()
 
     def gone() -> None:
         _log.critical("api_gone")
@@ -123,6 +124,14 @@ def _serve_background(service: Service, settings: Settings, listener: socket.soc
         line.listen(running.relay.wake, gone)
 
     process.serve(service, settings, frozenset({"worker", "relay"}), started=started, woken=True, listener=listener)
+
+
+def _step_back() -> None:
+    """Linux desktops and servers share processors between sessions first and look at niceness within one: so a session of its own."""
+    os.setsid()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
+    os.nice(NICENESS)
 
 
 def _serve_api(service: Service, settings: Settings, background: Background, line: Line) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx2
+import psutil
 import psycopg
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -126,19 +127,18 @@ class ServiceUnderTest:
 
     def signal(self, label: str, number: int) -> None:
         """Send a signal to all of it, e.g. SIGSTOP to freeze it and SIGCONT to thaw it."""
-        os.killpg(self._processes[label].pid, number)
+        _signal_all(self._processes[label].pid, number)
 
     def stop(self) -> None:
         """Let all processes end in order."""
         for process in self._processes.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGCONT)
+            _signal_all(process.pid, signal.SIGCONT)
             process.terminate()
         for process in self._processes.values():
             try:
                 process.wait(timeout=40)
             except subprocess.TimeoutExpired:
-                process.kill()
+                _signal_all(process.pid, signal.SIGKILL)
         self._processes.clear()
 
     def rows(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
@@ -170,6 +170,15 @@ class ServiceUnderTest:
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", f"from till_{self.name}.main import main; main()", *arguments]
+
+
+def _signal_all(pid: int, number: int) -> None:
+    """Reach a process and those it has started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(number)
 
 
 def _free_port() -> int:
