@@ -31,11 +31,10 @@ def fresh_stack() -> Iterator[Attached]:
 
 
 class Costs:
-    """CPU seconds and peak resident memory (MB) of each part, children included, sampled twice a second."""
+    """CPU seconds and peak resident memory (MB, proportional shares) of each part, children included, sampled twice a second."""
 
     def __init__(self, attached: Attached) -> None:
         self._pids = {name: state.pid for name, state in attached.state.processes.items() if state.pid}
-        self._pids["bench"] = psutil.Process().pid
         self._before = {name: _cpu(pid) for name, pid in self._pids.items()}
         self.cpu_seconds: dict[str, float] = {}
         self.peak_mb: dict[str, float] = dict.fromkeys(self._pids, 0.0)
@@ -108,10 +107,12 @@ def _cpu(pid: int) -> float:
 
 
 def _memory(pid: int) -> float:
+    """Return what a part keeps in memory; pages that its processes share count once."""
     total = 0
     for process in _family(pid):
         try:
-            total += process.memory_info().rss - process.memory_info().shared * (process.name() == "postgres")
-        except psutil.NoSuchProcess:
+            memory = process.memory_full_info()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+        total += getattr(memory, "pss", memory.rss)
     return round(total / 1e6, 1)

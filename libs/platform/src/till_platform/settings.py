@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     partitions: int = Field(default=12, ge=1)
     replication: int = Field(default=1, ge=1)
     namespace: str = Field(default="till", pattern="^[a-z][a-z0-9-]*$")
-    max_batch: int = Field(default=2_000, ge=1)
+    max_batch: int = Field(default=1_000, ge=1)
     effects_kept_days: int = Field(default=30, ge=1)
     instance: str | None = None
     session_timeout_ms: int = Field(default=10_000, ge=1_000)

@@ -81,7 +81,7 @@ def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], set
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-        fetch_max_bytes=8_000_000,
+        fetch_max_bytes=2_000_000,
         max_partition_fetch_bytes=1_100_000,
         title=loop.name,
     )
