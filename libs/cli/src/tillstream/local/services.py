@@ -52,7 +52,8 @@ class ServiceProcess(Part):
 
     def environment(self) -> Mapping[str, str]:
         ports = {"TILL_PORT": self._ports[self.name], "TILL_WORKER_PORT": self._ports[self._worker]}
-        memory = {"MALLOC_ARENA_MAX": "2"}  # by default glibc keeps what each thread has freed apart, for nobody else to use
+        # By default glibc keeps what each thread has freed apart, for nobody else to use.
+        memory = {"MALLOC_ARENA_MAX": "2"}
         return {**memory, **self.addresses, "TILL_HOST": HOST, **{name: str(port) for name, port in ports.items()}}
 
     def is_ready(self) -> bool:
