@@ -1,7 +1,9 @@
 """The till's question while history is imported: `GET /v1/cards/{number}` at a fixed rate, timed from when each request was due.
 
 `make bench-cards`. To reach: p99 of 5 ms at 200 requests a second. Second by second the questions go to the loyalty service and to a bare
-asyncio server that does nothing but ask Valkey and answer: what this machine, as busy as it is, lets anybody reach.
+asyncio server that does nothing but ask Valkey and answer: what this machine, as busy as it is, lets anybody reach. Four times: when nobody
+has asked before and PostgreSQL must answer; idle; while receipts come in at a rate at which the year takes five minutes; and while they
+come in as fast as they are taken.
 """
 
 import asyncio
@@ -21,13 +23,15 @@ from stack import fresh_stack, machine
 from tillstream.attached import Attached
 from tillstream.demo.dataset import Dataset
 from tillstream.demo.importing import import_history
+from tillstream.importing.pace import Pace
 from tillstream.local.issuer import Role
 from tillstream.standing import wait_until_caught_up
 
 RATE = int(os.environ.get("RATE", "200"))
 CONNECTIONS = 32
 IDLE_SECONDS = 20
-WEEKS = int(os.environ.get("WEEKS", "8"))
+RECEIPTS_A_SECOND = 520
+WEEKS = int(os.environ.get("WEEKS", "6"))
 Address = tuple[str, int]
 
 
@@ -131,25 +135,28 @@ async def run(attached: Attached) -> dict[str, object]:
         done = asyncio.Event()
         work.add_done_callback(lambda _: done.set())
         ours = Tills((str(api.hostname), int(api.port or 0)), token, cards)
-        return await ask_both(ours, Tills(("127.0.0.1", port), token, cards), done)
+        figures = await ask_both(ours, Tills(("127.0.0.1", port), token, cards), done)
+        work.result()
+        return figures
 
     try:
+        first = await during(asyncio.ensure_future(asyncio.sleep(2 * len(cards) / RATE)))
         idle = await during(asyncio.ensure_future(asyncio.sleep(IDLE_SECONDS)))
-        # a further part of the year, in a process of its own: what generates the load must not slow the measurement down
-        importing = await asyncio.create_subprocess_exec(
-            sys.executable,
-            __file__,
-            "import",
-            str(attached.directory.path),
-            stdout=sys.stderr,
-            start_new_session=True,  # Linux shares processors between sessions
-        )
-        busy = await during(asyncio.ensure_future(importing.wait()))
-        assert importing.returncode == 0, "the import failed"
+        paced = await during(asyncio.ensure_future(importing(attached, 2018, RECEIPTS_A_SECOND)))
+        flat_out = await during(asyncio.ensure_future(importing(attached, 2020, 0)))
     finally:
         floor.terminate()
         await floor.wait()
-    return {"idle": idle, "while_importing": busy}
+    return {"asked_first": first, "idle": idle, "importing_at_a_rate": paced, "importing_flat_out": flat_out}
+
+
+async def importing(attached: Attached, year: int, a_second: int) -> None:
+    """Import a further part of history in a process of its own: what generates the load must not slow the measurement down."""
+    arguments = ("import", str(attached.directory.path), str(year), str(a_second))
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, *arguments, stdout=sys.stderr, start_new_session=True
+    )
+    assert await running.wait() == 0, "the import failed"
 
 
 def main() -> int:
@@ -157,8 +164,9 @@ def main() -> int:
         asyncio.run(bare(sys.argv[2]))
         return 0
     if sys.argv[1:2] == ["import"]:
-        attached = Attached(Path(sys.argv[2]))
-        import_history(attached, Dataset(WEEKS, today=datetime(2020, 1, 1, tzinfo=UTC).date()), lambda *_: None)
+        attached, year, a_second = Attached(Path(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4])
+        data = Dataset(WEEKS, today=datetime(year, 1, 1, tzinfo=UTC).date())
+        import_history(attached, data, lambda *_: None, Pace(a_second or None))
         wait_until_caught_up(attached)
         return 0
     about = machine()

@@ -67,6 +67,9 @@ def import_(
     rejects: Annotated[
         Path | None, Option(help="Write refused rows there, with their reasons, as JSON lines.", dir_okay=False)
     ] = None,
+    rate: Annotated[
+        int | None, Option(help="Receipts, products: rows a second at most, to leave tills their speed.", min=1)
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +105,7 @@ def import_(
         with Outcome(rejects) as outcome:
             try:
                 with progress(as_json=as_json) as tell:
-                    summary = _send(attached, kind, path, instructions, outcome, tell)
+                    summary = _send(attached, kind, path, instructions, outcome, tell, rate)
             except KeyboardInterrupt:
                 console.say(f"stopped after {outcome.rows} rows; the same command again goes on, what is in stays in")
                 raise Leave(Exit.INTERRUPTED) from None
@@ -124,10 +127,17 @@ def on_disk(file: Path) -> Iterator[Path]:
 
 
 def _send(
-    attached: Attached, kind: "Kind", file: Path, instructions: dict[str, str], outcome: "Outcome", tell: Tell
+    attached: Attached,
+    kind: "Kind",
+    file: Path,
+    instructions: dict[str, str],
+    outcome: "Outcome",
+    tell: Tell,
+    rate: int | None,
 ) -> dict[str, Any]:
     from tillstream.importing.customer_list import send_list
     from tillstream.importing.json_lines import count_lines, look_through, send_lines
+    from tillstream.importing.pace import Pace
 
     total = None if kind == "customers" else count_lines(file)
 
@@ -143,7 +153,7 @@ def _send(
         look_through(kind, file, outcome, told)
         return {}
     with attached.client(kind.service, Role.INTEGRATION) as client:
-        send_lines(client, kind, file, outcome, told)
+        send_lines(client, kind, file, outcome, told, Pace(rate))
     return {}
 
 

@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from tillstream.demo.dataset import CURRENCY, ZONE, Dataset
 from tillstream.demo.people import person, write_list
 from tillstream.demo.receipts import documents
 from tillstream.exits import CommandFailed
+from tillstream.importing.pace import Pace
 from tillstream.local.issuer import Role
 
 Tell = Callable[[str, int, int], None]
 """Told what is imported, how much of it is answered, and how much there is."""
 
+AT_ONCE = 200
 _HARMLESS = {"recorded", "repeated", "listed", "changed", "created", "updated", "skipped"}
 
 
@@ -31,8 +34,11 @@ class Imported:
     counts: dict[str, Counter[str]]
 
 
-def import_history(attached: Attached, dataset: Dataset, tell: Tell) -> Imported:
-    """Import everything; raise CommandFailed with the first refusal. What is there already is answered as repeated and changes nothing."""
+def import_history(attached: Attached, dataset: Dataset, tell: Tell, pace: Pace | None = None) -> Imported:
+    """Import everything; raise CommandFailed with the first refusal. What is there already is answered as repeated and changes nothing.
+
+    Receipts go in at the pace given, else as fast as they are taken.
+    """
     counts = {"stores": _open_stores(attached, dataset, tell)}
     with attached.client("order", Role.INTEGRATION, subject="demo") as order:
         products = (msgspec.json.encode(product) for product in dataset.products())
@@ -41,7 +47,11 @@ def import_history(attached: Attached, dataset: Dataset, tell: Tell) -> Imported
         )
         counts["customers"] = _import_customers(attached, dataset, tell)
         counts["receipts"] = _stream(
-            order, "/v1/receipts:batch", documents(dataset), lambda done: tell("receipts", done, dataset.receipts_count)
+            order,
+            "/v1/receipts:batch",
+            documents(dataset),
+            lambda done: tell("receipts", done, dataset.receipts_count),
+            pace or Pace(),
         )
     return Imported(counts)
 
@@ -72,23 +82,25 @@ def _import_customers(attached: Attached, dataset: Dataset, tell: Tell) -> Count
             return _answers(answer, "customers", lambda done: tell("customers", done, rows))
 
 
-def _stream(client: httpx2.Client, path: str, lines: Iterable[bytes], tell: Callable[[int], None]) -> Counter[str]:
+def _stream(
+    client: httpx2.Client, path: str, lines: Iterable[bytes], tell: Callable[[int], None], pace: Pace | None = None
+) -> Counter[str]:
     """Send JSON lines of any number and count the answers by status."""
     with client.stream(
-        "POST", path, content=_joined(lines), headers={"Content-Type": "application/x-ndjson"}, timeout=600
+        "POST",
+        path,
+        content=_joined(lines, pace or Pace()),
+        headers={"Content-Type": "application/x-ndjson"},
+        timeout=600,
     ) as answer:
         return _answers(answer, path, tell)
 
 
-def _joined(lines: Iterable[bytes], at_once: int = 200) -> Iterator[bytes]:
-    waiting: list[bytes] = []
-    for line in lines:
-        waiting.append(line)
-        if len(waiting) == at_once:
-            yield b"\n".join(waiting) + b"\n"
-            waiting = []
-    if waiting:
-        yield b"\n".join(waiting) + b"\n"
+def _joined(lines: Iterable[bytes], pace: Pace) -> Iterator[bytes]:
+    rest, at_once = iter(lines), pace.at_once(AT_ONCE)
+    while some := list(islice(rest, at_once)):
+        pace.wait(len(some))
+        yield b"\n".join(some) + b"\n"
 
 
 def _answers(answer: httpx2.Response, what: str, tell: Callable[[int], None]) -> Counter[str]:

@@ -13,6 +13,7 @@ from tillstream.attached import no_answer, refusal
 from tillstream.exits import CommandFailed, Exit
 from tillstream.importing.kind import Kind, fields_of
 from tillstream.importing.outcome import Outcome
+from tillstream.importing.pace import Pace
 
 AT_ONCE = 4_000
 TRIES = 6
@@ -20,13 +21,22 @@ _PATHS = {Kind.RECEIPTS: "/v1/receipts:batch", Kind.PRODUCTS: "/v1/products:batc
 _AWAY = {502, 503, 504}
 
 
-def send_lines(client: httpx2.Client, kind: Kind, file: Path, outcome: Outcome, tell: Callable[[int], None]) -> None:
+def send_lines(
+    client: httpx2.Client,
+    kind: Kind,
+    file: Path,
+    outcome: Outcome,
+    tell: Callable[[int], None],
+    pace: Pace | None = None,
+) -> None:
     """Send a file and note what became of each line; `tell` is told how many lines are behind us.
 
     A line that is there already is answered with `repeated`, so that a file can be sent again after any interruption; a service that goes
     away for a moment is sent the same lines again.
     """
-    for first, lines in _parts(file):
+    pace = pace or Pace()
+    for first, lines in _parts(file, pace.at_once(AT_ONCE)):
+        pace.wait(len(lines))
         for answer in _answered(client, _PATHS[kind], lines):
             line = int(answer["line"])
             original = lines[line - 1].decode(errors="replace").strip() if "problem" in answer else None
@@ -56,12 +66,12 @@ def count_lines(file: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: opened.read(1 << 20), b""))
 
 
-def _parts(file: Path) -> Iterator[tuple[int, list[bytes]]]:
+def _parts(file: Path, at_once: int = AT_ONCE) -> Iterator[tuple[int, list[bytes]]]:
     first = 0
     with file.open("rb") as opened:
         if opened.read(3) != b"\xef\xbb\xbf":
             opened.seek(0)
-        while lines := list(islice(opened, AT_ONCE)):
+        while lines := list(islice(opened, at_once)):
             yield first, lines
             first += len(lines)
 
