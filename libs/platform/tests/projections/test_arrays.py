@@ -98,6 +98,18 @@ def test_a_table_is_copied_in_binary_unless_a_column_is_of_an_unusual_type() -> 
     assert NAMED.copied_as == []
 
 
+@pytest.mark.parametrize("write", [Db.append, Db.upsert, Db.insert])
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, 2**63), (5, 2**31), (5, 2**70), (1, "a\x00b"), (4, Decimal("1E+140000"))]
+)
+def test_a_value_that_does_not_fit_its_column_is_refused_as_data_whichever_way(
+    connection, db, write, place, value
+) -> None:
+    with pytest.raises(psycopg.DataError):
+        write(db, THINGS, [(*WHOLE[:place], value, *WHOLE[place + 1 :])])
+    assert connection.execute("SELECT count(*) FROM things").fetchone() == (0,)
+
+
 def test_a_nul_is_refused_as_data_not_cut_off(connection) -> None:
     with pytest.raises(psycopg.DataError):
         connection.execute("SELECT %s::text[]", [array(["a\x00b"])])

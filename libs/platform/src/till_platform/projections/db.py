@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, DataError
 from psycopg.errors import UniqueViolation
 
 from till_platform.projections.arrays import array
@@ -43,6 +43,11 @@ class Db:
                     copy.write_row(row)
         except UniqueViolation:
             self._write(table, ordered, "DO NOTHING")
+        except (
+            OverflowError,
+            UnicodeEncodeError,
+        ) as error:  # psycopg's, before the server could refuse the value as data
+            raise DataError(f"{table.name}: a value does not fit its column ({type(error).__name__})") from None
 
     def add(self, table: Table, rows: Iterable[Row], *, sums: Sequence[str]) -> None:
         """Add to running totals: columns named in `sums` are added up, the others outside the key take the latest value."""
