@@ -22,7 +22,7 @@ import structlog
 from till_platform import process
 from till_platform.http.probes import NotReady
 from till_platform.service import Service
-from till_platform.settings import Settings
+from till_platform.settings import Settings, SettingsError
 
 NICENESS = 10
 """How far worker and relay step back where API and they want the same processor."""
@@ -47,12 +47,17 @@ class Line:
         loop = asyncio.get_running_loop()
 
         def heard() -> None:
-            with contextlib.suppress(BlockingIOError):
-                if self._end.recv(4096):
-                    knocked()
-                else:
-                    loop.remove_reader(self._end)
-                    gone()
+            try:
+                knocks = self._end.recv(4096)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:  # it ended with knocks unheard
+                knocks = b""
+            if knocks:
+                knocked()
+            else:
+                loop.remove_reader(self._end)
+                gone()
 
         loop.add_reader(self._end, heard)
 
@@ -96,8 +101,8 @@ class Background:
 
 
 def serve(service: Service, settings: Settings) -> None:
-    """Run both processes until told to stop, the API first to end. Exits with 1 when the second one ended by itself."""
-    listener = socket.create_server((settings.host, settings.worker_port))
+    """Run both processes until told to stop, the API first to end. Exits with 1 when the second one failed."""
+    listener = _listen(settings)
     address = listener.getsockname()[:2]
     here, there = socket.socketpair()
     gc.collect()
@@ -110,6 +115,15 @@ def serve(service: Service, settings: Settings) -> None:
     there.close()
     listener.close()
     _serve_api(service, settings, Background(pid, address), Line(here))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bind before there are two processes, so that the first one knows where the second one answers."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.worker_port), family=family)
+    except OSError as error:
+        raise SettingsError(f"TILL_WORKER_PORT: {settings.worker_port} on {settings.host}: {error.strerror}") from None
 
 
 def _serve_background(service: Service, settings: Settings, listener: socket.socket, line: Line) -> None:
@@ -140,7 +154,6 @@ def _serve_api(service: Service, settings: Settings, background: Background, lin
     def gone() -> None:
         nonlocal left_alone
         left_alone = True
-        _log.critical("worker_gone")
         signal.raise_signal(signal.SIGTERM)
 
     def started(running: process.Running) -> None:
@@ -152,5 +165,6 @@ def _serve_api(service: Service, settings: Settings, background: Background, lin
         process.serve(service, settings, frozenset({"api"}), started=started, checks={"worker": background.ready})
     finally:
         code = background.end()
-        if left_alone:
-            raise SystemExit(code or 1)
+        if left_alone and code:  # 0 is what it ends with when somebody signals all processes of a service at once
+            _log.critical("worker_gone", code=code)
+            raise SystemExit(1)
