@@ -71,3 +71,10 @@ def test_a_port_that_another_stack_is_about_to_use_is_refused_to_who_asks_for_it
     port = one.claim("kafka")
     with pytest.raises(LocalProblem, match=str(port)):
         Ports(tmp_path, {"valkey": port}).claim("valkey")
+
+
+def test_a_port_that_was_looked_at_and_found_taken_is_not_kept_from_others(tmp_path: Path, taken: int) -> None:
+    ports = Ports(tmp_path, preferred={"kafka": taken})
+    ports.claim("kafka")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, taken))

@@ -72,7 +72,7 @@ class Ports:
     def _pick(self, name: str) -> int:
         if name in self._wanted:
             port = self._wanted[name]
-            if not (self._hold(port) and is_free(port)):
+            if not self._take(port):
                 raise LocalProblem(
                     f"port {port}, asked for {name}, is taken by another program",
                     f"stop that program or give {name} another port",
@@ -86,11 +86,19 @@ class Ports:
         others = {port for other, port in self._chosen.items() if other != name}
         settled = [ports[name] for ports in (self._chosen, self._preferred) if name in ports]
         for port in (*settled, *random.sample(CANDIDATES, 200)):
-            if port not in others and self._hold(port) and is_free(port):
+            if port not in others and self._take(port):
                 return port
         raise LocalProblem(
             f"no free port was found for {name} between {CANDIDATES.start} and {CANDIDATES.stop}", "stop some listeners"
         )
+
+    def _take(self, port: int) -> bool:
+        if not self._hold(port):
+            return False
+        if is_free(port):
+            return True
+        self._held.pop(port).close()
+        return False
 
     def _hold(self, port: int) -> bool:
         """Whether no other stack holds this port; from now on we do."""
