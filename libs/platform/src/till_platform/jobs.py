@@ -16,6 +16,7 @@ from till_platform.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('job'), hashtext(%s))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext('job'), hashtext(%s))"
 _FORGET_EFFECTS = """
 DELETE FROM effect WHERE id IN (
     SELECT id FROM effect WHERE done_at < clock_timestamp() - make_interval(days => %s) ORDER BY done_at LIMIT %s
@@ -23,7 +24,6 @@ DELETE FROM effect WHERE id IN (
 """
 FORGOTTEN_AT_ONCE = 1_000
 """So few rows are removed in one transaction, so that no sender waits for it."""
-_UNLOCK = "SELECT pg_advisory_unlock(hashtext('job'), hashtext(%s))"
 
 
 @dataclass(frozen=True)
