@@ -7,15 +7,21 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
 from till_loyalty.projections.accounts import EVENTS_OF_AN_ACCOUNT, cards_of
 from till_loyalty.projections.answers import Answer, answer_for, answers_for
 from till_loyalty.projections.till_cache import TillCache
 from till_platform.batch import Batch
+from till_platform.eventstore.errors import DATABASE_AWAY
 from till_platform.parts import Parts
 
 LONGEST_MS = 600_000
 """How long an answer is kept at most: how far it can be behind if a refresh was lost together with the worker that owed it."""
 TRIED_AGAIN_SECONDS = 0.5
+AT_ONCE = 500
+"""So many accounts are made up for at a time: asked about too many, a cache would not answer soon enough, ever."""
+_log = structlog.get_logger(__name__)
 
 
 class TillAnswers:
@@ -51,12 +57,20 @@ class TillAnswers:
     async def _catch_up(self, parts: Parts) -> None:
         """Try until the cache takes it: it may come back with answers that were true when it went, and no other event may come."""
         while self._missed:
-            await asyncio.sleep(TRIED_AGAIN_SECONDS)
-            missed, self._missed = self._missed, set()
-            if not await self._refresh(sorted(missed), parts):
-                self._missed |= missed
+            missed = [self._missed.pop() for _ in range(min(AT_ONCE, len(self._missed)))]
+            if not await self._refresh(missed, parts):
+                self._missed.update(missed)
+                await asyncio.sleep(TRIED_AGAIN_SECONDS)
 
     async def _refresh(self, account_ids: Sequence[str], parts: Parts) -> bool:
+        """Return whether it was done; not if the cache is away, or the database."""
+        try:
+            return await self._refresh_now(account_ids, parts)
+        except DATABASE_AWAY as error:
+            _log.warning("answers_not_refreshed", error=type(error).__name__, count=len(account_ids))
+            return False
+
+    async def _refresh_now(self, account_ids: Sequence[str], parts: Parts) -> bool:
         cards = await parts.reads.run(lambda connection: cards_of(connection, account_ids))
         moved = [(_key(parts, number), sequence) for number, _, sequence in cards]
         outdated = await self._cache.outdate(parts.cache, moved)
