@@ -21,3 +21,17 @@ def test_what_keeps_a_stack_in_the_background_from_starting_is_told_once_with_wh
     assert not [line for line in said if str(port) in line]
     assert not StackState.read(directory).running
     assert control.stop(directory, said.append) is False
+
+
+def test_a_directory_is_forgotten_only_if_tillstream_ran_from_it(tmp_path: Path) -> None:
+    home, ours = DataDirectory(tmp_path / "home"), DataDirectory(tmp_path / "ours")
+    home.path.mkdir()
+    (home.path / "letter.txt").write_text("mine")
+    ours.run.mkdir(parents=True)
+    ours.owner_lock.touch()
+    with pytest.raises(LocalProblem, match="is not deleted: Tillstream never ran from it"):
+        control.forget(home, print)
+    assert [file.name for file in home.path.iterdir()] == ["letter.txt"]
+    control.forget(ours, print)
+    control.forget(ours, print)
+    assert not ours.path.exists()

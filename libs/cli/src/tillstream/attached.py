@@ -113,10 +113,14 @@ class Attached:
             ) as process:
                 assert process.stderr is not None
                 complaints: list[str] = []
-                for line in process.stderr:
-                    if on_stderr:
-                        on_stderr(line)
-                    complaints = [*complaints[-2:], line]
+                try:
+                    for line in process.stderr:
+                        if on_stderr:
+                            on_stderr(line)
+                        complaints = [*complaints[-2:], line]
+                except BaseException:  # interrupted: what runs for us must not outlive us
+                    process.terminate()
+                    raise
             if process.returncode not in expected:
                 raise CommandFailed(f"till-{service} {' '.join(arguments)} failed", "".join(complaints).strip())
             printed.seek(0)

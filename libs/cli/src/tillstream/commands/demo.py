@@ -1,4 +1,3 @@
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,9 @@ def demo(
     dates: Annotated[
         Dates, Option(help="`moved` by whole weeks so that they end last week, or as they are.")
     ] = Dates.MOVED,
-    fresh: Annotated[bool, Option("--fresh", help="Forget what an earlier demo left in the data directory.")] = False,
+    fresh: Annotated[
+        bool, Option("--fresh", help="Stop what runs from the data directory and delete the directory first.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a real grocery chain's receipts through all five services, trade live, and check that everything agrees.
@@ -53,8 +54,7 @@ def demo(
     directory = DataDirectory(data_dir)
     was_running = StackState.read(directory).running
     if fresh:
-        control.stop(directory, console.say)
-        shutil.rmtree(directory.path, ignore_errors=True)
+        control.forget(directory, console.say)
         was_running = False
     told_before(directory.path, choice)
     with _interrupted_by(signal.SIGTERM, signal.SIGHUP):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
+from till_platform.local.files import write_atomically
 from tillstream.attached import Attached
 from tillstream.demo import story
 from tillstream.demo.dataset import ZONE, Dataset
@@ -55,7 +56,7 @@ def dataset_of(directory: Path, choice: Choice) -> Dataset:
     """Return the data, moved to where an earlier demo in this directory moved it: receipts told again must be the same receipts."""
     today = None if choice.original_dates else datetime.now(ZoneInfo(ZONE)).date()
     told = told_before(directory, choice) or {"weeks": choice.weeks, "today": today.isoformat() if today else None}
-    (directory / NOTE).write_text(json.dumps(told))
+    write_atomically(directory / NOTE, json.dumps(told))
     return Dataset(choice.weeks, today=date.fromisoformat(told["today"]) if told["today"] else None)
 
 

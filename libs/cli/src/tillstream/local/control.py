@@ -1,3 +1,4 @@
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,3 +104,20 @@ def stop(data_dir: DataDirectory, say: Say) -> bool:
     for _, line in log.new_lines():
         say(line)
     return True
+
+
+def forget(data_dir: DataDirectory, say: Say) -> None:
+    """Everything that runs from this directory is stopped, and the directory is deleted.
+
+    Raises LocalProblem, and then has changed nothing, for a directory from which Tillstream never ran: somebody's own files may be in it.
+    """
+    path = data_dir.path
+    if not path.exists():
+        return
+    if not data_dir.owner_lock.exists():
+        raise LocalProblem(f"{path} is not deleted: Tillstream never ran from it", "name another with --data-dir")
+    stop(data_dir, say)
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise LocalProblem(f"{path} cannot be deleted: {error.strerror}", "delete it yourself") from error
