@@ -55,7 +55,6 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     worker_port: int = Field(default=0, ge=0, le=65535)
     """Where worker and relay answer probes when `all` runs them beside the API; 0 is any free port."""
-    public_url: str | None = None
 
     auth_issuer: str = ""
     auth_audience: str = ""
