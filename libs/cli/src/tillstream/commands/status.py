@@ -65,14 +65,15 @@ def _services(state: StackState, directory: DataDirectory) -> dict[str, Any]:
 
 
 def _service(state: StackState, name: str, token: str) -> dict[str, Any]:
-    url = state.apis[name]
+    url, worker = state.apis[name], state.workers[name]
     return {
         "url": url,
+        "worker": worker,
         "docs": f"{url}/docs",
         **_process(state, name),
         "healthy": answers(f"{url}/readyz"),
         "postgres": state.databases[name],
-        "lag": consumers(url, token),
+        "lag": consumers(worker, token),
     }
 
 
