@@ -25,8 +25,17 @@ class Database:
 
 
 class Shelf:
-    async def eval(self, *_: Any) -> list[Any]:
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    async def eval(self, _: str, number: int, *arguments: Any) -> list[Any]:
+        self.keys.update(arguments[:number])
         return [b"era"]
+
+
+def parts_of(database: Database, namespace: str = "till") -> Any:
+    """All of a service's parts that is used here."""
+    return SimpleNamespace(reads=database, cache=Shelf(), settings=SimpleNamespace(namespace=namespace))
 
 
 def sales(*account_ids: str) -> Any:
@@ -47,9 +56,9 @@ async def caught_up(answers: TillAnswers) -> None:
 
 
 async def test_what_could_not_be_refreshed_since_the_database_was_away_is_made_up_for(database: Database) -> None:
-    answers, parts = TillAnswers(), SimpleNamespace(reads=database, cache=Shelf())
+    answers, parts = TillAnswers(), parts_of(database)
     database.away = True
-    await answers.committed(sales("a-1"), parts)  # type: ignore[arg-type]  # all of the parts that is used here
+    await answers.committed(sales("a-1"), parts)
     while database.asked < 3:  # noqa: ASYNC110 - a database that is away tells nobody
         await asyncio.sleep(0)
     assert answers._catching_up is not None
@@ -62,9 +71,15 @@ async def test_much_that_was_missed_is_made_up_for_in_portions(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(till_answers, "AT_ONCE", 10)
-    answers, parts = TillAnswers(), SimpleNamespace(reads=database, cache=Shelf())
+    answers, parts = TillAnswers(), parts_of(database)
     database.away = True
-    await answers.committed(sales(*(f"a-{number}" for number in range(95))), parts)  # type: ignore[arg-type]
+    await answers.committed(sales(*(f"a-{number}" for number in range(95))), parts)
     database.away, asked = False, database.asked
     await caught_up(answers)
     assert database.asked - asked == 10
+
+
+async def test_all_that_an_installation_keeps_begins_with_its_name(database: Database) -> None:
+    parts = parts_of(database, "shop-2")
+    await TillAnswers().committed(sales("a-1"), parts)
+    assert parts.cache.keys == {"shop-2:loyalty:era"}

@@ -28,14 +28,14 @@ class TillAnswers:
     """Answers about cards. Those that tills ask about are kept fresh after every batch of the worker."""
 
     def __init__(self) -> None:
-        self._cache = TillCache()
+        self._cache: TillCache | None = None
         self._missed: set[str] = set()
         self._catching_up: asyncio.Task[None] | None = None
 
     async def about(self, card_number: str, parts: Parts) -> bytes | None:
         """Return what a till is told about a card, as JSON; nothing if nobody was given that number."""
         now = parts.clock.now()
-        cached, era = await self._cache.get(parts.cache, _key(parts, card_number))
+        cached, era = await self._cache_of(parts).get(parts.cache, _key(parts, card_number))
         if cached is not None:
             _, valid_until, body = cached.split(b" ", 2)
             if now.timestamp() < float(valid_until):
@@ -73,7 +73,7 @@ class TillAnswers:
     async def _refresh_now(self, account_ids: Sequence[str], parts: Parts) -> bool:
         cards = await parts.reads.run(lambda connection: cards_of(connection, account_ids))
         moved = [(_key(parts, number), sequence) for number, _, sequence in cards]
-        outdated = await self._cache.outdate(parts.cache, moved)
+        outdated = await self._cache_of(parts).outdate(parts.cache, moved)
         if outdated is None:
             return False
         asked, era = outdated
@@ -88,7 +88,13 @@ class TillAnswers:
         entries = [
             (_key(parts, answer.card_number), answer.sequence, _entry(answer), _kept(answer, now)) for answer in answers
         ]
-        return await self._cache.put(parts.cache, era, entries)
+        return await self._cache_of(parts).put(parts.cache, era, entries)
+
+    def _cache_of(self, parts: Parts) -> TillCache:
+        """Only the parts tell to which installation a service belongs."""
+        if self._cache is None:
+            self._cache = TillCache(f"{parts.settings.namespace}:loyalty:era")
+        return self._cache
 
 
 def _key(parts: Parts, card_number: str) -> str:

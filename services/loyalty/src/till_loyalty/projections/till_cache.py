@@ -15,9 +15,10 @@ _log = structlog.get_logger(__name__)
 _PAUSE = 1.0
 """Seconds for which a cache that failed is not asked again: a frozen one must not slow every till down."""
 
-ERA = "till-cache:era"
+ERA = "till:loyalty:era"
 """A cache that is emptied forgets which answers are outdated, too. So it has an era, a word that goes with the rest: an answer that was
-read from the database in one era is not taken in the next. The last key and the last argument of each script."""
+read from the database in one era is not taken in the next. The last key and the last argument of each script. This is the key under
+which an installation that calls itself `till` keeps it."""
 
 Found = tuple[bytes | None, bytes | None]
 """What was found: an entry, and the era in which another one may take its place."""
@@ -65,7 +66,8 @@ return asked
 class TillCache:
     """Reads of one moment are asked for together: a rush of tills needs one connection and one round trip, not hundreds."""
 
-    def __init__(self) -> None:
+    def __init__(self, era_key: str = ERA) -> None:
+        self._era_key = era_key
         self._waiting: dict[str, asyncio.Future[Found]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._asked_again_at = 0.0
@@ -108,9 +110,9 @@ class TillCache:
                 waiting, self._waiting = self._waiting, {}
                 found: Sequence[Any] = [None] * (len(waiting) + 1)
                 try:
-                    found = await cache.mget([*waiting, ERA])
+                    found = await cache.mget([*waiting, self._era_key])
                     if found[-1] is None:
-                        await cache.set(ERA, _new_era(), nx=True)
+                        await cache.set(self._era_key, _new_era(), nx=True)
                 except RedisError as error:
                     self._fail(error)
                 finally:
@@ -125,7 +127,7 @@ class TillCache:
         if self._is_away():
             return None
         try:
-            answer: Any = await cache.eval(script, len(keys) + 1, *keys, ERA, *arguments)
+            answer: Any = await cache.eval(script, len(keys) + 1, *keys, self._era_key, *arguments)
         except RedisError as error:
             self._fail(error)
             return None
