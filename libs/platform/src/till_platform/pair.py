@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -105,6 +106,10 @@ def serve(service: Service, settings: Settings) -> None:
     listener = _listen(settings)
     address = listener.getsockname()[:2]
     here, there = socket.socketpair()
+    if (
+        threads := threading.active_count()
+    ) > 1:  # a lock that one of them holds would never be released in the other process
+        _log.warning("forked_beside_threads", count=threads)
     gc.collect()
     gc.freeze()  # what is loaded stays in pages that both processes share
     pid = os.fork()

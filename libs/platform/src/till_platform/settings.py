@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     replication: int = Field(default=1, ge=1)
     namespace: str = Field(default="till", pattern="^[a-z][a-z0-9-]*$")
     max_batch: int = Field(default=1_000, ge=1)
-    effects_kept_days: int = Field(default=30, ge=1)
+    effects_kept_days: int = Field(default=30, ge=1, le=36_500)
     instance: str | None = None
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
 
