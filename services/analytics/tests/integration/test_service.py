@@ -229,7 +229,7 @@ def test_nobody_is_known_by_an_unknown_id(analyst) -> None:
 def test_a_worker_frozen_in_the_middle_of_a_batch_until_the_database_gives_it_up_goes_on_when_thawed(
     analytics, neighbours
 ) -> None:
-    more = another_trade("frozen", seed=11)
+    more = another_trade("frozen", seed=11, receipts=5_000)  # enough batches to catch it inside one
     analytics.signal("all", signal.SIGSTOP)
     neighbours.tell(*more)
     analytics.signal("all", signal.SIGCONT)
@@ -252,11 +252,11 @@ def test_a_kill_in_the_middle_changes_nothing_twice_and_loses_nothing(analytics,
     expect_totals(analytics, more)
 
 
-def another_trade(name: str, seed: int) -> list:
+def another_trade(name: str, seed: int, receipts: int = 1_500) -> list:
     """More receipts, of customers and with numbers of their own."""
     return [
         replace(event, purchase_id=f"{name}-{event.purchase_id}", receipt_number=f"{name}-{event.receipt_number}")
-        for event in trade(seed=seed, receipts=1_500).purchases
+        for event in trade(seed=seed, receipts=receipts).purchases
     ]
 
 

@@ -69,6 +69,7 @@ class ServiceUnderTest:
         self._directory = directory
         self._port = _free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._families: dict[str, list[psutil.Process]] = {}
         self._migrated = False
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("TILL_")},
@@ -111,6 +112,7 @@ class ServiceUnderTest:
         log.close()
         if wait:
             eventually(lambda: self._is_ready(label, port), within=120)
+            self._families[label] = _family(self._processes[label].pid)  # looked up now: a freeze must hit at once
         return self
 
     def client(self, *roles: str, stores: list[str] | str = "*") -> httpx2.Client:
@@ -124,22 +126,24 @@ class ServiceUnderTest:
         """Kill a process as a power cut would."""
         self.signal(label, signal.SIGKILL)
         self._processes.pop(label).wait()
+        self._families.pop(label, None)
 
     def signal(self, label: str, number: int) -> None:
         """Send a signal to all of it, e.g. SIGSTOP to freeze it and SIGCONT to thaw it."""
-        _signal_all(self._processes[label].pid, number)
+        _signal_all(self._families.get(label) or _family(self._processes[label].pid), number)
 
     def stop(self) -> None:
         """Let all processes end in order."""
         for process in self._processes.values():
-            _signal_all(process.pid, signal.SIGCONT)
+            _signal_all(_family(process.pid), signal.SIGCONT)
             process.terminate()
         for process in self._processes.values():
             try:
                 process.wait(timeout=40)
             except subprocess.TimeoutExpired:
-                _signal_all(process.pid, signal.SIGKILL)
+                _signal_all(_family(process.pid), signal.SIGKILL)
         self._processes.clear()
+        self._families.clear()
 
     def rows(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """Query the service's database."""
@@ -172,13 +176,18 @@ class ServiceUnderTest:
         return [sys.executable, "-c", f"from till_{self.name}.main import main; main()", *arguments]
 
 
-def _signal_all(pid: int, number: int) -> None:
-    """Reach a process and those it has started."""
+def _family(pid: int) -> list[psutil.Process]:
+    """Return the processes that a process has started, and itself."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for one in [*process.children(recursive=True), process]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.send_signal(number)
+        return [*process.children(recursive=True), process]
+    return []
+
+
+def _signal_all(family: list[psutil.Process], number: int) -> None:
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def _free_port() -> int:
