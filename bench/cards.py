@@ -111,6 +111,15 @@ async def bare(valkey: str) -> None:
     await server.serve_forever()
 
 
+def go_first() -> bool:
+    """Let the tills have a processor whenever they want one, as machines of their own would; return whether the system allows it."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
 async def run(attached: Attached) -> dict[str, object]:
     await asyncio.to_thread(import_history, attached, Dataset(2, today=datetime.now(UTC).date()), lambda *_: None)
     await asyncio.to_thread(wait_until_caught_up, attached)
@@ -139,6 +148,7 @@ async def run(attached: Attached) -> dict[str, object]:
         work.result()
         return figures
 
+    alone = go_first()
     try:
         first = await during(asyncio.ensure_future(asyncio.sleep(2 * len(cards) / RATE)))
         idle = await during(asyncio.ensure_future(asyncio.sleep(IDLE_SECONDS)))
@@ -147,7 +157,13 @@ async def run(attached: Attached) -> dict[str, object]:
     finally:
         floor.terminate()
         await floor.wait()
-    return {"asked_first": first, "idle": idle, "importing_at_a_rate": paced, "importing_flat_out": flat_out}
+    return {
+        "tills_go_first": alone,
+        "asked_first": first,
+        "idle": idle,
+        "importing_at_a_rate": paced,
+        "importing_flat_out": flat_out,
+    }
 
 
 async def importing(attached: Attached, year: int, a_second: int) -> None:
@@ -174,11 +190,11 @@ def main() -> int:
         result = {"machine": about, "rate": RATE, **asyncio.run(run(attached))}
     folder = Path(__file__).parent / "results"
     (folder / f"cards-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(result) + "\n")
-    for moment in ("idle", "while_importing"):
+    for moment in ("asked_first", "idle", "importing_at_a_rate", "importing_flat_out"):
         for who in ("loyalty", "bare"):
             figures = result[moment][who]
             print(
-                f"{moment:16} {who:8} {figures['requests']:6} requests {figures['errors']} errors  ms {figures['ms']}"
+                f"{moment:20} {who:8} {figures['requests']:6} requests {figures['errors']} errors  ms {figures['ms']}"
             )
     return 0
 
