@@ -149,16 +149,25 @@ def _became(message: dict[str, Any]) -> str:
 
 def _read_models(report: dict[str, Any], console: Console) -> None:
     rows = (
-        (
-            p["service"],
-            p["name"],
-            p["digest"].split(":")[1],
-            "equal" if p["digest"] == p["rebuilt_digest"] else "DIFFERENT",
-        )
+        (p["service"], p["name"], _rows(p["digest"]), _short(p["digest"]), _short(p["rebuilt_digest"]), _verdict(p))
         for p in report["projections"]
     )
-    _table(console, "Read models, live against rebuilt from offset 0", ("service", "name", "rows", ""), rows)
+    columns = ("service", "name", "rows", "digest", "rebuilt", "")
+    _table(console, "Read models, live against rebuilt from offset 0", columns, rows)
     console.print(f"dead letters: {report['dead_letters']}")
+
+
+def _rows(digest: str) -> str:
+    return f"{int(digest.split(':')[1]):,}"
+
+
+def _short(digest: str) -> str:
+    """The end of a digest, enough for eyes; `--json` has it whole."""
+    return digest[-12:]
+
+
+def _verdict(read_model: dict[str, Any]) -> str:
+    return "equal" if read_model["digest"] == read_model["rebuilt_digest"] else "DIFFERENT"
 
 
 def _table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
