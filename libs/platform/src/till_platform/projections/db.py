@@ -40,13 +40,12 @@ class Db:
                 if kinds:
                     copy.set_types(kinds)
                 for row in ordered:
+                    if table.narrow:
+                        _must_fit(row, table.narrow)
                     copy.write_row(row)
         except UniqueViolation:
             self._write(table, ordered, "DO NOTHING")
-        except (
-            OverflowError,
-            UnicodeEncodeError,
-        ) as error:  # psycopg's, before the server could refuse the value as data
+        except (OverflowError, UnicodeEncodeError) as error:  # before the server could refuse the value as data
             raise DataError(f"{table.name}: a value does not fit its column ({type(error).__name__})") from None
 
     def add(self, table: Table, rows: Iterable[Row], *, sums: Sequence[str]) -> None:
@@ -105,3 +104,10 @@ class Db:
         )
         ordered = sorted(rows, key=table.key_of)  # one order of locks for every writer
         self._connection.execute(query, [array(column) for column in zip(*ordered, strict=True)])
+
+
+def _must_fit(row: Row, narrow: Sequence[int]) -> None:
+    """Raise OverflowError if a number is larger than its 32 bits: in binary it would be cut off without a word."""
+    for place in narrow:
+        if row[place] is not None and not -(2**31) <= row[place] < 2**31:
+            raise OverflowError(row[place])

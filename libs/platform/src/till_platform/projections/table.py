@@ -52,6 +52,11 @@ class Table:
         kinds = [self.type_of(name) for name in self.columns]
         return kinds if _BINARY.issuperset(kinds) else []
 
+    @cached_property
+    def narrow(self) -> list[int]:
+        """The places of the columns whose numbers must fit 32 bits: a binary COPY would wrap larger ones silently."""
+        return [place for place, name in enumerate(self.columns) if self.type_of(name) == "integer"]
+
     def type_of(self, column: str) -> str:
         """Return the SQL type of the column's values."""
         return self.columns[column].split(" NOT NULL")[0].split(" DEFAULT")[0]
