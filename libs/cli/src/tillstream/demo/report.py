@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -162,8 +163,8 @@ def _rows(digest: str) -> str:
 
 
 def _short(digest: str) -> str:
-    """The end of a digest, enough for eyes; `--json` has it whole."""
-    return digest[-12:]
+    """Return what eyes can compare; `--json` has the digest whole, table by table."""
+    return sha256(digest.encode()).hexdigest()[:12]
 
 
 def _verdict(read_model: dict[str, Any]) -> str:
