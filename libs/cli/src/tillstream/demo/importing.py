@@ -34,26 +34,29 @@ class Imported:
     counts: dict[str, Counter[str]]
 
 
-def import_history(attached: Attached, dataset: Dataset, tell: Tell, pace: Pace | None = None) -> Imported:
-    """Import everything; raise CommandFailed with the first refusal. What is there already is answered as repeated and changes nothing.
-
-    Receipts go in at the pace given, else as fast as they are taken.
-    """
+def import_history(attached: Attached, dataset: Dataset, tell: Tell) -> Imported:
+    """Import everything; raise CommandFailed with the first refusal. What is there already is answered as repeated and changes nothing."""
     counts = {"stores": _open_stores(attached, dataset, tell)}
     with attached.client("order", Role.INTEGRATION, subject="demo") as order:
         products = (msgspec.json.encode(product) for product in dataset.products())
         counts["products"] = _stream(
             order, "/v1/products:batch", products, lambda done: tell("products", done, dataset.products_count)
         )
-        counts["customers"] = _import_customers(attached, dataset, tell)
-        counts["receipts"] = _stream(
+    counts["customers"] = _import_customers(attached, dataset, tell)
+    counts["receipts"] = import_receipts(attached, dataset, tell)
+    return Imported(counts)
+
+
+def import_receipts(attached: Attached, dataset: Dataset, tell: Tell, pace: Pace | None = None) -> Counter[str]:
+    """Import the receipts, at the pace given, else as fast as they are taken."""
+    with attached.client("order", Role.INTEGRATION, subject="demo") as order:
+        return _stream(
             order,
             "/v1/receipts:batch",
             documents(dataset),
             lambda done: tell("receipts", done, dataset.receipts_count),
-            pace or Pace(),
+            pace,
         )
-    return Imported(counts)
 
 
 def _open_stores(attached: Attached, dataset: Dataset, tell: Tell) -> Counter[str]:

@@ -155,7 +155,9 @@ class ServiceUnderTest:
         done = subprocess.run(
             self._command("verify"), env=self._environment, check=False, capture_output=True, timeout=300
         )
-        return {found["name"]: found["equal"] for found in map(json.loads, done.stdout.splitlines())}
+        found = {one["name"]: one["equal"] for one in map(json.loads, done.stdout.splitlines())}
+        assert found, f"{self.name} could not verify: {done.stderr.decode(errors='replace')[-2000:]}"
+        return found
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run another command of the service."""
