@@ -134,9 +134,8 @@ async def _migrate(service: Service, settings: Settings) -> None:
         for extension in service.extensions:
             name = sql.Identifier(extension)
             connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA extensions").format(name))
-        connection.execute(
-            "SET lock_timeout = 0"
-        )  # another process may be rebuilding a read model, for as long as that takes
+        # Another process may be rebuilding a read model, for as long as that takes.
+        connection.execute("SET lock_timeout = 0")
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         connection.execute("RESET lock_timeout")
         stale = tables.prepare(connection, service.projections, service.consumer)

@@ -15,10 +15,8 @@ _log = structlog.get_logger(__name__)
 _PAUSE = 1.0
 """Seconds for which a cache that failed is not asked again: a frozen one must not slow every till down."""
 
-ERA = "till:loyalty:era"
-"""A cache that is emptied forgets which answers are outdated, too. So it has an era, a word that goes with the rest: an answer that was
-read from the database in one era is not taken in the next. The last key and the last argument of each script. This is the key under
-which an installation that calls itself `till` keeps it."""
+# A cache that is emptied forgets which answers are outdated, too. So it has an era, a word that goes with the rest: an answer that was
+# read from the database in one era is not taken in the next. The last key and the last argument of each script.
 
 Found = tuple[bytes | None, bytes | None]
 """What was found: an entry, and the era in which another one may take its place."""
@@ -66,7 +64,7 @@ return asked
 class TillCache:
     """Reads of one moment are asked for together: a rush of tills needs one connection and one round trip, not hundreds."""
 
-    def __init__(self, era_key: str = ERA) -> None:
+    def __init__(self, era_key: str) -> None:
         self._era_key = era_key
         self._waiting: dict[str, asyncio.Future[Found]] = {}
         self._reading: asyncio.Task[None] | None = None
