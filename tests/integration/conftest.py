@@ -52,6 +52,21 @@ def post(
     return answer
 
 
+@pytest.fixture(scope="module")
+def order(own_chain):
+    """The order service with a store, on parts that may be broken; modules that break nothing have one of their own."""
+    service = own_chain("order").start()
+    with service.client() as client:
+        open_store(client)
+    return service
+
+
+@pytest.fixture(scope="module")
+def loyalty(own_chain, order):
+    """Loyalty beside it."""
+    return own_chain("loyalty").start()
+
+
 def open_store(client: httpx2.Client, store_id: str = "S1") -> None:
     """Open a shop in New York."""
     body = {"store_id": store_id, "name": store_id, "zone": "America/New_York", "currency": "USD"}

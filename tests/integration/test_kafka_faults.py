@@ -11,22 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from till_platform.testing.running import eventually
 
-from .conftest import open_store, post, receipt, record
+from .conftest import post, receipt, record
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def order(own_chain):
-    service = own_chain("order").start()
-    with service.client() as client:
-        open_store(client)
-    return service
-
-
-@pytest.fixture(scope="module")
-def loyalty(own_chain, order):
-    return own_chain("loyalty").start()
 
 
 def earned(loyalty, customer: str) -> tuple[int, int]:

@@ -10,23 +10,10 @@ from redis import Redis
 
 from till_platform.testing.running import eventually
 
-from .conftest import open_store, receipt, record
+from .conftest import receipt, record
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 CUSTOMERS = [f"shopper-{number}" for number in range(20)]
-
-
-@pytest.fixture(scope="module")
-def order(own_chain):
-    service = own_chain("order").start()
-    with service.client() as client:
-        open_store(client)
-    return service
-
-
-@pytest.fixture(scope="module")
-def loyalty(own_chain, order):
-    return own_chain("loyalty").start()
 
 
 @pytest.fixture(scope="module")
