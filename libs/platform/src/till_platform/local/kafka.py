@@ -1,11 +1,11 @@
 import base64
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import struct
 import subprocess
-import uuid
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -96,8 +96,8 @@ class Kafka(Part):
 
     def _format(self) -> None:
         shutil.rmtree(self._log_dir, ignore_errors=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings_file)]
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id()]
+        tool += ["--config", str(self._settings_file)]
         made = subprocess.run(  # noqa: S603 -- the command is built here from installed packages
             [*self._jvm("-Xmx128m", "-XX:TieredStopAtLevel=1"), *tool],
             capture_output=True,
@@ -122,6 +122,14 @@ class Kafka(Part):
             "-cp",
             self._classpath,
         ]
+
+
+def new_cluster_id() -> str:
+    """An id for a new Kafka cluster: 16 bytes in base64url, as Kafka's own tools write them.
+
+    The first bytes are ours, so that no id begins with a dash: `kafka-storage` would take that for an option.
+    """
+    return base64.urlsafe_b64encode(b"till" + secrets.token_bytes(12)).decode().rstrip("=")
 
 
 def find_java(java_home: Path | None) -> str:
