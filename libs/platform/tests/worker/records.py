@@ -72,3 +72,9 @@ class Partition:
     def rubbish(self, value=b"\xff", key=None):
         self.records.append(Record(len(self.records), key, value, []))
         return self
+
+    def holding(self, records):
+        """Copy records of another partition to the end of this one."""
+        for record in records:
+            self.records.append(Record(len(self.records), record.key, record.value, record.headers))
+        return self

@@ -1,11 +1,14 @@
 """Building a projection anew from the topics, beside the live tables: to swap it in, or to see that the live one is right."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from psycopg import Connection
 
 from till_events.base import declaration_of
@@ -16,13 +19,16 @@ from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.settings import Settings
 from till_platform.worker.cursor import Cursor, Partition
-from till_platform.worker.reading import Reader, Record
+from till_platform.worker.reading import Hole, Reader, Record
 from till_platform.worker.transaction import facts_of
 
 BATCH = 5_000
 POLL_MS = 500
+REFILL_PATIENCE_SECONDS = 30.0
 ALMOST = 2_000
 """So few records before the end, the live consumer is halted for the rest."""
+
+_log = structlog.get_logger(__name__)
 
 Progress = Callable[[int, int], None]
 """Told how many records were read and how many there are."""
@@ -69,19 +75,24 @@ class Rebuild:
 
     async def compare(self) -> list[Comparison]:
         """Build the projections up to where the live ones stand, compare the fingerprints, and leave the live ones as they are."""
-        connection = self._connection
         self._wait_for_others()
-        with connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # offsets and rows of one instant
-            bounds = self._bounds()
-            live = {part.name: tables.digest(connection, part, part.name) for part in self._projections}
-        await self._from_the_beginning(bounds)
-        found = []
-        for part in self._projections:
-            rebuilt = tables.digest(connection, part, part.name + tables.REBUILT)
-            found.append(Comparison(part.name, live[part.name], rebuilt))
+        live, bounds = self._live()
+        deadline = time.monotonic() + REFILL_PATIENCE_SECONDS
+        while True:
+            try:
+                await self._from_the_beginning(bounds)
+                break
+            except (Hole, KafkaError) as error:  # a topic that was wiped a moment ago is being refilled
+                if time.monotonic() > deadline:
+                    raise
+                _log.warning("rebuild_again", consumer=self._consumer, error=type(error).__name__, detail=str(error))
+                await asyncio.sleep(1)
+                live, bounds = self._live()
+        rebuilt = {
+            part.name: tables.digest(self._connection, part, part.name + tables.REBUILT) for part in self._projections
+        }
         self._drop()
-        return found
+        return [Comparison(name, digest, rebuilt[name]) for name, digest in live.items()]
 
     async def swap(self) -> None:
         """Build the projections, halt the live consumer for the last records, and put the new tables in place of the old."""
@@ -96,6 +107,13 @@ class Rebuild:
                 await self._read_to(client, self._bounds(lock=True))
                 for part in self._projections:
                     tables.swap(self._connection, part)
+
+    def _live(self) -> tuple[dict[str, str], dict[Partition, int]]:
+        """Return the fingerprints of the live tables and the offsets up to which they are made, both of one instant."""
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            live = {part.name: tables.digest(self._connection, part, part.name) for part in self._projections}
+            return live, self._bounds()
 
     def _wait_for_others(self) -> None:
         """Two rebuilds at once would build into each other's tables. The lock is given back when the session ends."""
@@ -128,9 +146,11 @@ class Rebuild:
                 if (tp.topic, tp.partition) in left
             }
             self._fold(records, skipped)
-            for place in [place for place, end in left.items() if self._cursor(place).next_offset >= end]:
+            for place in [place for place, end in left.items() if await client.position(TopicPartition(*place)) >= end]:
                 del left[place]
                 client.pause(TopicPartition(*place))
+                if self._cursor(place).hole is not None:
+                    raise Hole(place, self._cursor(place))
             if self._progress:
                 self._progress(sum(cursor.next_offset for cursor in self._cursors.values()), total)
 

@@ -8,7 +8,7 @@ is there: readers tell repeats by the log position, and holes by the position ea
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -166,12 +166,18 @@ class Relay:
             sent.append(
                 await self._producer.send(self.topic, value=row[6], key=key, partition=partition, headers=headers)
             )
+        lost = set()
         for future in sent:
             acknowledged = await future
+            if 0 <= acknowledged.offset < self._ends.get(acknowledged.partition, 0):
+                lost.add(acknowledged.partition)
             self._ends[acknowledged.partition] = acknowledged.offset + 1
+        metrics.RELAY_PUBLISHED.inc(len(sent))
+        if lost:  # what was sent just now stands where other records were
+            await self._refill(lost)
+            return
         await self._in_thread(self._mark, rows[-1][0])
         self.position = rows[-1][0]
-        metrics.RELAY_PUBLISHED.inc(len(sent))
 
     def _mark(self, position: int) -> None:
         assert self._connection is not None
@@ -185,12 +191,15 @@ class Relay:
         assert self._producer is not None
         self._checked_at = time.monotonic()
         ends = await self._kafka.end_offsets()
-        missing = {number: end for number, end in self._ends.items() if ends.get(number, 0) < end}
-        if missing:
-            _log.error("topic_lost_records_refilling", topic=self.topic, partitions=sorted(missing))
-            self.position = 0
-            self._ends, self._last = {}, {}
-            await self._in_thread(self._mark, 0)
+        if lost := {number for number, end in self._ends.items() if ends.get(number, 0) < end}:
+            await self._refill(lost)
+
+    async def _refill(self, lost: Collection[int]) -> None:
+        """Begin again with the first event; readers drop what they have taken already."""
+        _log.error("topic_lost_records_refilling", topic=self.topic, partitions=sorted(lost))
+        self.position = 0
+        self._ends, self._last = {}, {}
+        await self._in_thread(self._mark, 0)
 
     async def _let_go(self) -> None:
         if self._producer is not None:

@@ -12,10 +12,19 @@ Partition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The next offset needed, and the log position of the last event taken: whatever comes at or below it is a repeat."""
+    """The next offset needed, and the log position of the last event taken: whatever comes at or below it is a repeat.
+
+    `hole` is the position that the first record out of place says it follows. Until one comes that follows ours, nothing is taken and the
+    offset stays: whoever begins again from here finds the same hole.
+    """
 
     next_offset: int = 0
     last_position: int = 0
+    hole: int | None = None
+
+    def passed(self, offset: int) -> "Cursor":
+        """Return the cursor after a record that is not taken."""
+        return self if self.hole is not None else Cursor(offset + 1, self.last_position)
 
 
 class Fenced(Exception):

@@ -24,6 +24,8 @@ from till_platform.worker.transaction import BatchTransaction, Taken
 
 POLL_MS = 200
 LONGEST_PAUSE = 5.0
+REFILL_PATIENCE_SECONDS = 20.0
+"""How long a hole may stand at the end of a partition before it is taken for a loss. A relay looks after its topic every 5 seconds."""
 _log = structlog.get_logger(__name__)
 
 Committed = Callable[[Taken], Awaitable[None]]
@@ -62,7 +64,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._connection: Connection[Any] | None = None
         self._cursors: dict[Partition, Cursor] = {}
         self._lost: set[TopicPartition] = set()
-        self._rewound: dict[Partition, int] = {}
+        self._rewound: dict[Partition, _Rewind] = {}
         self._in_flight: asyncio.Task[None] | None = None
         self._stopping = False
         self._failures = 0
@@ -134,7 +136,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             await self._again(consumer, error)
             return
         self.measures.observe(consumer, self._cursors)
-        self._forget_rewinds(consumer)
+        await self._judge_rewinds(consumer)
         if reading is not None:
             self._in_flight = asyncio.create_task(self._take(reading))
 
@@ -150,12 +152,13 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if not records:
             return None
         cursors = dict(self._cursors)
-        try:
-            reading: Reading = await self._in(self._decoding, self._reader.read, records, cursors)
-        except Hole as hole:
-            await self._settle()
-            await self._rewind(consumer, hole.partition, str(hole))
-            raise
+        reading: Reading = await self._in(self._decoding, self._reader.read, records, cursors)
+        for partition, cursor in reading.after.items():
+            if cursor.hole is not None and partition not in self._rewound:
+                await self._settle()
+                hole = Hole(partition, cursor)
+                await self._rewind(consumer, partition, str(hole))
+                raise hole
         current = {partition: cursor for partition, cursor in reading.after.items() if partition in self._cursors}
         self._cursors.update(current)
         return reading
@@ -205,22 +208,32 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
         This is how a topic that was wiped and refilled from the log is met. If events are still missing then, they are lost to us.
         """
-        position = self._cursors[partition].last_position
-        if self._rewound.get(partition) == position:
+        position, before = self._cursors[partition].last_position, self._rewound.get(partition)
+        if before is not None and before.position == position:
             raise TopicShortened(
                 f"{why}; reading from the beginning did not help. Refill the topic from its owner's log."
             )
         _log.error("topic_changed_under_us", topic=partition[0], partition=partition[1], why=why)
-        self._rewound[partition] = position
+        self._rewound[partition] = _Rewind(position)
         self._lost.add(TopicPartition(*partition))
         consumer.pause(TopicPartition(*partition))
 
-    def _forget_rewinds(self, consumer: AIOKafkaConsumer) -> None:
-        """A partition that was read again to its end without a hole is whole; should it be wiped once more, it may be read once more."""
-        for place in list(self._rewound):
-            cursor, end = self._cursors.get(place), consumer.highwater(TopicPartition(*place))
-            if cursor is not None and end is not None and cursor.next_offset >= end:
+    async def _judge_rewinds(self, consumer: AIOKafkaConsumer) -> None:
+        """Decide about partitions that were read again to their end.
+
+        Without a hole they are whole; should they be wiped once more, they may be read once more. With one, somebody may be refilling them.
+        """
+        for place, rewind in list(self._rewound.items()):
+            cursor, partition = self._cursors.get(place), TopicPartition(*place)
+            end = consumer.highwater(partition)
+            if cursor is None or end is None or partition in self._lost or partition not in consumer.assignment():
+                continue
+            if await consumer.position(partition) < end:
+                continue
+            if cursor.hole is None:
                 del self._rewound[place]
+            elif rewind.waited(end):
+                await self._rewind(consumer, place, str(Hole(place, cursor)))
 
     async def _again(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
         """Forget what was fetched, wait a little longer each time, and begin again from the checkpoints."""
@@ -245,6 +258,21 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
+
+
+class _Rewind:
+    """A partition being read again from its beginning, with `position` taken already."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self._end = -1
+        self._since = 0.0
+
+    def waited(self, end: int) -> bool:
+        """Whether nothing has been added at the end for so long that nobody seems to be refilling it."""
+        if end != self._end:
+            self._end, self._since = end, time.monotonic()
+        return time.monotonic() - self._since > REFILL_PATIENCE_SECONDS
 
 
 def _place(partition: TopicPartition) -> Partition:

@@ -1,7 +1,11 @@
-"""From raw records to facts: decoded one by one, never raising, repeats dropped, holes found."""
+"""From raw records to facts: decoded one by one, never raising, repeats dropped, holes found.
+
+Behind a hole nothing is taken before the record that fits. It may still come: a relay can send a record into a topic that was wiped a
+moment ago, notices then, and refills the topic behind it.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from till_events.base import Event
@@ -26,8 +30,9 @@ class Record(Protocol):
 class Hole(Exception):
     """Events that were published to this partition are not where they should be: the topic was shortened, or refilled in another way."""
 
-    def __init__(self, partition: Partition, expected: int, found: int) -> None:
-        super().__init__(f"{partition[0]}/{partition[1]}: after log position {expected} comes one that follows {found}")
+    def __init__(self, partition: Partition, cursor: Cursor) -> None:
+        what = f"after log position {cursor.last_position} comes one that follows {cursor.hole}"
+        super().__init__(f"{partition[0]}/{partition[1]}: {what}")
         self.partition = partition
 
 
@@ -79,7 +84,7 @@ class Reader:
         self._families = {name.rsplit(b".v", 1)[0] for name in self._wanted}
 
     def read(self, polled: Mapping[Partition, Sequence[Record]], cursors: Mapping[Partition, Cursor]) -> Reading:
-        """Read records in the order of their partitions; raise `Hole` where events are missing."""
+        """Read records in the order of their partitions. The cursor of a partition tells where events are missing."""
         reading = Reading([], {}, {})
         for partition, records in polled.items():
             cursor = cursors[partition]
@@ -95,15 +100,15 @@ class Reader:
             position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
             kind, key = headers["ce_type"], headers["ce_partitionkey"]
         except (KeyError, ValueError, TypeError) as error:
-            after = Cursor(record.offset + 1, cursor.last_position)
+            after = cursor.passed(record.offset)
             letter = Letter(partition, record, "unreadable-envelope", f"{type(error).__name__}: {error}")
             reading.entries.append(Entry(partition, record, after, letter=letter))
             return after
         if position <= cursor.last_position:
             reading.repeats += 1
-            return Cursor(record.offset + 1, cursor.last_position)
+            return cursor.passed(record.offset)
         if previous != cursor.last_position:
-            raise Hole(partition, cursor.last_position, previous)
+            return replace(cursor, hole=previous) if cursor.hole is None else cursor
         after = Cursor(record.offset + 1, position)
         if kind in self._wanted or kind.rsplit(b".v", 1)[0] in self._families:
             self._decode(record, partition, after, headers, kind, key, reading)
