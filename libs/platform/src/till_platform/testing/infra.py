@@ -44,8 +44,10 @@ def provide(kind: str, directory: Path) -> Iterator[Infra]:
     if kind == "external":
         yield Infra(kind, os.environ["TILL_TEST_KAFKA"], os.environ["TILL_TEST_PG"], os.environ["TILL_TEST_REDIS"])
     elif kind == "testcontainers":
-        with _containers() as infra:
-            yield infra
+        from till_platform.testing.containers import containers  # needs packages that only this kind does
+
+        with containers() as (kafka, postgres, redis):
+            yield Infra(kind, kafka, postgres, redis)
     else:
         with LocalStack(directory) as stack:
             yield Infra("local", stack.kafka, stack.postgres_admin_dsn, stack.redis, stack)
@@ -54,17 +56,3 @@ def provide(kind: str, directory: Path) -> Iterator[Infra]:
 def _engine_answers() -> bool:
     client = shutil.which("docker")
     return client is not None and subprocess.run([client, "info"], check=False, capture_output=True).returncode == 0
-
-
-@contextmanager
-def _containers() -> Iterator[Infra]:
-    from testcontainers.kafka import KafkaContainer
-    from testcontainers.postgres import PostgresContainer
-    from testcontainers.redis import RedisContainer
-
-    kafka = KafkaContainer("apache/kafka:4.3.0").with_kraft()
-    postgres = PostgresContainer("postgres:18", driver=None)
-    valkey = RedisContainer("valkey/valkey:9")
-    with kafka, postgres, valkey:
-        redis = f"redis://{valkey.get_container_host_ip()}:{valkey.get_exposed_port(6379)}/0"
-        yield Infra("testcontainers", kafka.get_bootstrap_server(), postgres.get_connection_url(), redis)
