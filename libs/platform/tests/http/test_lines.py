@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from psycopg.errors import DiskFull
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -169,3 +170,31 @@ def test_a_bug_in_the_middle_is_told_in_the_last_line_and_the_answer_is_cut_off(
     assert lines[0] == {"line": 1}
     assert lines[1]["problem"]["type"].endswith("/internal")
     assert "Nowak" not in str(lines)
+
+
+def test_who_is_still_sending_when_the_database_goes_away_is_told(house) -> None:
+    """Far more than the sockets hold is still to come: were it not read, the caller would never come to reading."""
+
+    @house.app.post("/v1/interrupted")
+    @streamed
+    async def interrupted(request: Request) -> Response:
+        async def answers() -> Any:
+            async for chunk in ndjson_in(request, json.loads):
+                yield [{"line": number} for number, _ in chunk]
+                raise DiskFull("could not extend file")
+
+        return ndjson_out(answers())
+
+    with served(house.app) as port:
+        connection = HTTPConnection("127.0.0.1", port, timeout=50)
+        body = (b"1" * 100_000 + b"\n" for _ in range(1000))
+        connection.request(
+            "POST", "/v1/interrupted", body=body, encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+        )
+        answer = connection.getresponse()
+        lines = [json.loads(answer.readline()) for _ in range(501)]
+        with pytest.raises(IncompleteRead):
+            answer.read()
+        connection.close()
+    assert [told["line"] for told in lines[:500]] == list(range(1, 501))
+    assert lines[500]["problem"]["status"] == 503

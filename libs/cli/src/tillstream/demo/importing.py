@@ -16,7 +16,7 @@ from tillstream.attached import Attached
 from tillstream.demo.dataset import CURRENCY, ZONE, Dataset
 from tillstream.demo.people import person, write_list
 from tillstream.demo.receipts import documents
-from tillstream.exits import CommandFailed
+from tillstream.exits import CommandFailed, Exit
 from tillstream.importing.pace import Pace
 from tillstream.local.issuer import Role
 
@@ -113,6 +113,10 @@ def _answers(answer: httpx2.Response, what: str, tell: Callable[[int], None]) ->
     counts: Counter[str] = Counter()
     for line in answer.iter_lines():
         told: dict[str, Any] = json.loads(line)
+        if "line" not in told and "problem" in told:
+            raise CommandFailed(
+                f"{what}: {told['problem']['detail']}", "till doctor; then the same command again", Exit.UNAVAILABLE
+            )
         if "status" not in told:
             continue
         counts[told["status"]] += 1

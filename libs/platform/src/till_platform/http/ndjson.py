@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any, TypeVar
 
@@ -12,12 +13,15 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from till_platform.domain import DomainError, Invalid
-from till_platform.http.problems import internal
+from till_platform.http.problems import failure
+from till_platform.http.streaming import read_on
 from till_platform.http.texts import holding_nul_in_json
 
 T = TypeVar("T")
 MEDIA_TYPE = "application/x-ndjson"
 LONGEST_LINE = 1024 * 1024
+LONGEST_REST_SECONDS = 60
+"""How long the rest of a request is read after the work has failed."""
 _IN_MEMORY = 256 * 1024
 _AT_ONCE = 64 * 1024
 
@@ -108,23 +112,27 @@ class _Answers(Response):
         self._more = asyncio.Event()
         self._done = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             writer = asyncio.create_task(self._write(spool))
+            # When the work has failed, nobody reads the request any more; a caller that sends all of it first would never come to ours.
+            reading_on = asyncio.create_task(_after_failure(writer, scope, receive))
             try:
                 async for data in self._written(spool):
                     await send(_part(data))
                 await writer
             except ClientDisconnect:
                 return
-            except Exception:
+            except Exception as error:
                 # The status was sent long ago. So the last line says it, and the answer breaks off: nobody shall take it for whole.
-                await send(_part(b'{"problem":' + bytes(internal().body) + b"}\n"))
+                await send(_part(b'{"problem":' + bytes(failure(error).body) + b"}\n"))
+                await reading_on
                 raise
             finally:
                 writer.cancel()
-                await asyncio.wait([writer])
+                reading_on.cancel()
+                await asyncio.wait([writer, reading_on])
         await send(_part(b"", more=False))
 
     async def _write(self, spool: "SpooledTemporaryFile[bytes]") -> None:
@@ -156,6 +164,14 @@ class _Answers(Response):
                     taken = 0
                 self._more.clear()
                 await self._more.wait()
+
+
+async def _after_failure(work: "asyncio.Task[None]", scope: Scope, receive: Receive) -> None:
+    await asyncio.wait([work])
+    if not work.cancelled() and work.exception() is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_REST_SECONDS):
+                await read_on(scope, receive)
 
 
 def _part(data: bytes, *, more: bool = True) -> Message:

@@ -135,10 +135,7 @@ async def _unrecordable(_: Request, error: Exception) -> Response:
 
 
 async def _database_away(_: Request, error: Exception) -> Response:
-    """Answer while the database is not there: whether a command was accepted is unknown, and its idempotency key makes a repeat safe."""
-    _log.warning("database_away", error=type(error).__name__)
-    detail = "the database does not answer; repeat the request with the same Idempotency-Key"
-    return problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+    return failure(error)
 
 
 async def _http(_: Request, error: Exception) -> Response:
@@ -150,6 +147,18 @@ async def _http(_: Request, error: Exception) -> Response:
 def internal() -> Response:
     """Return the problem of a bug: nothing of it but where to look."""
     return problem(500, "internal", "something is wrong on our side; it was logged under the id in `instance`")
+
+
+def failure(error: Exception) -> Response:
+    """Return the problem of what no rule has refused.
+
+    While the database is away, whether a command was accepted is unknown; its idempotency key makes a repeat safe.
+    """
+    if not isinstance(error, DATABASE_AWAY):
+        return internal()
+    _log.warning("database_away", error=type(error).__name__)
+    detail = "the database does not answer; repeat the request with the same Idempotency-Key"
+    return problem(503, "unavailable", detail, headers={"Retry-After": "1"})
 
 
 def route_of(scope: Mapping[str, Any]) -> str:

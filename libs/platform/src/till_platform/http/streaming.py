@@ -11,6 +11,7 @@ from till_platform.http.texts import holding_nul_in_json, refuse_fields
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST_BODY = 1024 * 1024
 _MARK = "till_streamed"
+_ENDED = "till_body_ended"
 
 
 def streamed(endpoint: F) -> F:
@@ -30,6 +31,8 @@ def limited(scope: Scope, receive: Receive) -> Receive:
     async def receive_limited() -> Message:
         nonlocal size
         message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            scope[_ENDED] = True
         if message["type"] != "http.request" or getattr(scope.get("endpoint"), _MARK, False):
             return message
         body: bytes = message.get("body", b"")
@@ -42,3 +45,9 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return receive_limited
+
+
+async def read_on(scope: Scope, receive: Receive) -> None:
+    """Read what is left of a request and forget it: who still sends does not read yet."""
+    while not scope.get(_ENDED) and (await receive())["type"] == "http.request":
+        pass
