@@ -3,14 +3,16 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated
 
+import psycopg
 import typer
 from psycopg import sql
 
 from till_platform import pair, process
-from till_platform.eventstore.schema import MIGRATION_LOCK, SchemaRefused, migrate
+from till_platform.eventstore.schema import MIGRATION_LOCK, SchemaRefused, migrate, pending
 from till_platform.kafka.topics import ensure_topics
 from till_platform.parts import connect, open_parts
 from till_platform.projections import tables
@@ -19,6 +21,8 @@ from till_platform.projections.rebuild import Rebuild
 from till_platform.service import Service, openapi
 from till_platform.settings import Settings, SettingsError
 from till_platform.telemetry.logs import configure_logging
+
+WAIT_SECONDS = 2.0
 
 
 def command(service: Service) -> Callable[[], None]:
@@ -87,6 +91,18 @@ def _operations(app: typer.Typer, service: Service) -> None:
         asyncio.run(_migrate(service, _settings(service)))
 
     @app.command()
+    def migrated(
+        *, wait: Annotated[bool, typer.Option("--wait", help="Wait until it is, as long as it takes.")] = False
+    ) -> None:
+        """Whether the database is as this version needs it; exit 1 if `migrate` has still to be run, or to end."""
+        settings = _settings(service)
+        while missing := _missing(service, settings):
+            sys.stderr.write(f"{service.name}: {missing}\n")
+            if not wait:
+                raise typer.Exit(1)
+            time.sleep(WAIT_SECONDS)
+
+    @app.command()
     def config() -> None:
         """Print the effective settings, secrets masked."""
         typer.echo(json.dumps(_settings(service).masked(), indent=2))
@@ -125,6 +141,19 @@ def _operations(app: typer.Typer, service: Service) -> None:
             }
             typer.echo(json.dumps(line))
         raise typer.Exit(0 if all(one.equal for one in found) else 1)
+
+
+def _missing(service: Service, settings: Settings) -> str | None:
+    """Return what this version still needs of the database. More than it knows of does no harm: releases add first and drop later."""
+    try:
+        with connect(settings) as connection:
+            if left := pending(connection):
+                return f"{len(left)} steps are to be applied"
+            if others := tables.not_ready(connection, service.projections):
+                return f"to be built: {', '.join(others)}"
+    except psycopg.OperationalError as error:
+        return f"the database is not reached: {type(error).__name__}"
+    return None
 
 
 async def _migrate(service: Service, settings: Settings) -> None:

@@ -88,14 +88,16 @@ class Parts:
 def connect(settings: Settings, *, long: bool = False) -> Connection[Any]:
     """Open a connection that notices a dead server and, unless `long`, gives up locks it sits on."""
     options = _LONG_SESSION if long else _SESSION
-    return psycopg.connect(settings.pg, autocommit=True, options=options, application_name=settings.service, **_ALIVE)
+    return psycopg.connect(
+        settings.database, autocommit=True, options=options, application_name=settings.service, **_ALIVE
+    )
 
 
 @asynccontextmanager
 async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Parts]:
     """Open the service's database, cache and event store."""
     pool: ConnectionPool[Any] = ConnectionPool(
-        settings.pg,
+        settings.database,
         min_size=1,
         max_size=THREADS,
         open=False,

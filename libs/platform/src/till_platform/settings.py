@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from psycopg.conninfo import make_conninfo
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     environment: Literal["local", "production"] = "production"
 
     pg: str
+    pg_password: SecretStr | None = None
     kafka: str
     redis: str
     partitions: int = Field(default=12, ge=1)
@@ -102,6 +104,19 @@ class Settings(BaseSettings):
         if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
             raise ValueError(f"{self.kafka_protocol} needs TILL_KAFKA_USER and TILL_KAFKA_PASSWORD")
         return self
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.pg_password and _PASSWORD_IN_URL.search(self.pg):
+            raise ValueError("TILL_PG names a password already: leave it out there, or do not set TILL_PG_PASSWORD")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The address of the service's database as psycopg takes it, password included."""
+        if self.pg_password is None:
+            return self.pg
+        return make_conninfo(self.pg, password=self.pg_password.get_secret_value())
 
     @property
     def kafka_security(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A process that is not told what it needs says so in one line per thing, and starts with no secret of its own."""
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from till_platform.settings import Settings, SettingsError
 
@@ -86,6 +87,28 @@ def test_a_secret_may_be_a_file(told, tmp_path) -> None:
     )
     assert settings.pg == "postgresql://till:from-file@db/till"
     assert settings.cursor_secret.get_secret_value() == "from-file"
+
+
+def test_the_password_of_the_database_may_be_a_file_of_its_own(told, tmp_path) -> None:
+    (tmp_path / "password").write_text("p@ss word\n")
+
+    settings = told(
+        PRODUCTION, TILL_PG="postgresql://till@db/till?sslmode=require", TILL_PG_PASSWORD_FILE=tmp_path / "password"
+    )
+
+    assert conninfo_to_dict(settings.database) == {
+        "user": "till",
+        "password": "p@ss word",
+        "host": "db",
+        "dbname": "till",
+        "sslmode": "require",
+    }
+    assert "p@ss" not in str(settings)
+
+
+def test_a_database_has_one_password(told) -> None:
+    with pytest.raises(SettingsError, match="TILL_PG_PASSWORD"):
+        told(PRODUCTION, TILL_PG_PASSWORD="another")
 
 
 def test_an_empty_variable_is_none(told, tmp_path) -> None:

@@ -13,7 +13,7 @@ from till_platform.projections.table import Table
 from till_platform.reactions.reaction import Reaction
 from till_platform.worker.cursor import Cursor, Fenced, read_cursors
 from till_platform.worker.reading import Reader
-from till_platform.worker.transaction import BatchTransaction
+from till_platform.worker.transaction import BatchTransaction, Superseded
 
 from .records import PLACE, Partition, paid
 
@@ -131,6 +131,22 @@ def test_a_second_consumer_that_took_the_same_records_first_fences_the_first_one
     late.connection.close()
     assert sums(worker) == {"ann": 5}
     assert rows(worker, "SELECT count(*) FROM log") == [(1,)]
+
+
+def test_nothing_is_written_into_tables_that_another_version_has_rebuilt(worker):
+    partition = Partition().publish(paid(amount=5))
+    worker.connection.execute("UPDATE projection SET version = 2 WHERE name = 'payments'")
+    with pytest.raises(Superseded, match="payments is of version 2"):
+        worker.take(partition.records)
+    assert sums(worker) == {}
+    assert rows(worker, "SELECT count(*) FROM checkpoint WHERE next_offset > 0") == [(0,)]
+
+
+def test_control_without_a_look_at_the_version_old_code_writes_into_new_tables(worker, monkeypatch):
+    worker.connection.execute("UPDATE projection SET version = 2 WHERE name = 'payments'")
+    monkeypatch.setattr("till_platform.projections.tables.of_other_versions", lambda *_: {})
+    worker.take(Partition().publish(paid(amount=5)).records)
+    assert sums(worker) == {"ann": 5}
 
 
 def test_control_without_the_compare_and_set_the_same_records_count_twice(worker, dsn, monkeypatch):

@@ -57,6 +57,13 @@ def migrate(connection: Connection[Any], known: Sequence[Step] | None = None) ->
         pass
 
 
+def pending(connection: Connection[Any]) -> Sequence[Step]:
+    """Return the steps of this version that the database has not had. What a newer version added to it is not looked at."""
+    (exists,) = connection.execute("SELECT to_regclass('migration') IS NOT NULL").fetchone() or (False,)
+    applied = {number for (number,) in connection.execute("SELECT number FROM migration")} if exists else set()
+    return [step for step in steps() if step.number not in applied]
+
+
 def _apply_next(connection: Connection[Any], known: Sequence[Step]) -> bool:
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = 0")  # somebody else's step takes as long as it takes

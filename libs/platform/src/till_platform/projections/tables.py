@@ -92,3 +92,17 @@ def prepare(connection: Connection[Any], projections: Sequence[Projection], cons
             elif known[projection.name] != projection.version:
                 stale.append(projection)
     return stale
+
+
+def of_other_versions(connection: Connection[Any], projections: Sequence[Projection]) -> dict[str, int]:
+    """Return the read models whose tables are of another version than this code, with that version."""
+    wanted = {projection.name: projection.version for projection in projections}
+    found = connection.execute("SELECT name, version FROM projection WHERE name = ANY(%s)", [list(wanted)])
+    return {name: version for name, version in found if version != wanted[name]}
+
+
+def not_ready(connection: Connection[Any], projections: Sequence[Projection]) -> list[str]:
+    """Return the read models that have no tables yet, or tables of another version."""
+    others = of_other_versions(connection, projections)
+    known = {name for (name,) in connection.execute("SELECT name FROM projection")}
+    return [part.name for part in projections if part.name in others or part.name not in known]

@@ -34,6 +34,10 @@ Permanent = (DomainError, psycopg.DataError)
 """Failures that the same event would meet again: it becomes a dead letter. Everything else is retried, or is a bug and stops the worker."""
 
 
+class Superseded(Exception):
+    """Another version of this service has rebuilt a read model: what this one would write there, nobody could rely on."""
+
+
 class Taken:
     """What came of a reading."""
 
@@ -87,11 +91,13 @@ class BatchTransaction:
 
     def apply(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> Taken:
         """Take facts in an open transaction, without checkpoint: how released letters are taken."""
+        self._must_be_current(connection)
         taken, _ = self._apply(connection, facts)
         return taken
 
     def _commit(self, connection: Connection[Any], reading: Reading) -> Taken:
         with connection.transaction():
+            self._must_be_current(connection)
             entries, letters = sort_out(reading.entries, parked_keys(connection, self._consumer))
             taken, aggregates = self._apply(connection, facts_of(entries), reading, letters)
         self._cache.keep(aggregates)  # only now is it true what they say
@@ -118,6 +124,11 @@ class BatchTransaction:
             if isinstance(outcome, Exception):
                 raise outcome
         return Taken(facts, events=len(commit.events) if commit else 0, effects=effects), aggregates.values()
+
+    def _must_be_current(self, connection: Connection[Any]) -> None:
+        if others := tables.of_other_versions(connection, self._projections):
+            found = ", ".join(f"{name} is of version {version}" for name, version in sorted(others.items()))
+            raise Superseded(f"{found}: another version of this service has rebuilt it, and its worker goes on")
 
     def _project(self, connection: Connection[Any], batch: Batch) -> None:
         db = Db(connection)
