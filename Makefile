@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check deploy-tools deploy-check fix lock contracts bench-year bench-cards
+.PHONY: help setup up down demo test check deploy-tools deploy-check fix lock contracts bench bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -50,6 +50,9 @@ fix: setup ## Mend what ruff can mend
 
 contracts: setup ## Write contracts/ anew from the events and the APIs
 	@$(BIN)/till contracts build
+
+bench: setup ## Compare with peers, in turns: ONLY=B1,B4 ROUNDS=7 JSON=1; the peers get an environment of their own
+	@$(BIN)/python bench/run.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json)
 
 bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory per process
 	@$(BIN)/python bench/year.py

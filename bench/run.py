@@ -1,0 +1,108 @@
+"""`make bench ONLY=B1,B4`: the benchmarks, each in turns with its peers; raw samples go to `bench/results`."""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from contest import Outcome, run
+from rich.console import Console
+from rich.table import Table
+from stack import machine
+
+from till_platform.testing.infra import KINDS, provide
+
+BENCHMARKS = {"B1": "append"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=",".join(BENCHMARKS), help="e.g. B1,B4")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--infra", choices=KINDS, default="auto")
+    chosen = parser.parse_args()
+    screen = Console(stderr=True)
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="till-bench-") as folder, provide(chosen.infra, Path(folder)) as infra:
+        for number in chosen.only.split(","):
+            screen.print(f"[bold]{number}[/bold]")
+            about = machine()
+            with import_module(BENCHMARKS[number]).open_contest(infra) as contest:
+                outcome = run(contest, chosen.rounds, lambda line: screen.print(line, highlight=False))
+            report = report_of(number, outcome, about)
+            keep(number, report)
+            reports.append(report)
+            if not chosen.json:
+                Console().print(table_of(number, report))
+    if chosen.json:
+        print(json.dumps(reports, indent=2))
+    return 0 if all(claim["met"] for report in reports for claim in report["claims"]) else 1
+
+
+def report_of(number: str, outcome: Outcome, about: dict[str, Any]) -> dict[str, Any]:
+    """Return everything that was seen, raw samples included."""
+    contest = outcome.contest
+    ours = contest.contenders[0].name
+    claims = {claim.against: claim.at_least for claim in contest.claims}
+    return {
+        "benchmark": number,
+        "title": contest.title,
+        "unit": contest.unit,
+        "machine": about,
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "contenders": [
+            {
+                "name": one.name,
+                "guarantee": one.guarantee,
+                "configuration": one.configuration,
+                "rate": outcome.rate(one.name),
+                "ours_to_theirs": None if one.name == ours else outcome.ratio(one.name),
+                "failure": outcome.failures.get(one.name),
+                "samples": [sample and asdict(sample) for sample in outcome.samples[one.name]],
+            }
+            for one in contest.contenders
+        ],
+        "claims": [
+            {
+                "against": name,
+                "at_least": least,
+                "interval": outcome.ratio(name),
+                "met": (found := outcome.ratio(name)) is not None and found[1] >= least,
+            }
+            for name, least in claims.items()
+        ],
+    }
+
+
+def table_of(number: str, report: dict[str, Any]) -> Table:
+    table = Table(title=f"{number}: {report['title']}")
+    for column in ("who", "guarantee", f"{report['unit']}: median", "least to greatest", "ours / theirs, 95 %", "goal"):
+        table.add_column(column)
+    goals = {claim["against"]: claim for claim in report["claims"]}
+    for one in report["contenders"]:
+        rate, ratio, goal = one["rate"], one["ours_to_theirs"], goals.get(one["name"])
+        table.add_row(
+            one["name"],
+            one["guarantee"],
+            f"{rate[0]:,.0f}" if rate else "FAILED",
+            f"{rate[1]:,.0f} to {rate[2]:,.0f}" if rate else (one["failure"] or "")[:60],
+            f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})" if ratio else "",
+            f">= {goal['at_least']:g}: {'met' if goal['met'] else 'NOT met'}" if goal else "",
+        )
+    return table
+
+
+def keep(number: str, report: dict[str, Any]) -> None:
+    folder = Path(__file__).parent / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{number}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(report) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
