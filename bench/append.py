@@ -7,6 +7,7 @@ Each caller saves one event of an aggregate of its own, waits until it is commit
 import asyncio
 import itertools
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ from till_platform.domain import Aggregate
 from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
+from till_platform.process import SWITCH_SECONDS
 from till_platform.testing.infra import Infra
 
 assert catalogue
@@ -93,6 +95,8 @@ def ours(infra: Infra) -> Contender:
         await asyncio.gather(*[caller() for _ in range(CALLERS)])
 
     def run() -> Sample:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)  # as every process of ours does
         committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
         with ConnectionPool(address, min_size=1, max_size=2, open=True, kwargs={"autocommit": True}) as pool:
             threads = ThreadPoolExecutor(2)
@@ -100,6 +104,7 @@ def ours(infra: Infra) -> Contender:
             sample = timed(AMOUNTS[OURS], lambda: asyncio.run(append(log, AMOUNTS[OURS])))
             committer.close()
             threads.shutdown()
+        sys.setswitchinterval(before)
         seen.check(sample.amount)
         return sample
 
@@ -109,18 +114,7 @@ def ours(infra: Infra) -> Contender:
 def library(infra: Infra) -> Contender:
     """`eventsourcing` as it comes: its PostgreSQL recorder, which locks the table for each append; a thread for each caller."""
     address = infra.database("library")
-    parts = psycopg.conninfo.conninfo_to_dict(address)
-    env = {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": str(parts["dbname"]),
-        "POSTGRES_HOST": str(parts["host"]),
-        "POSTGRES_PORT": str(parts["port"]),
-        "POSTGRES_USER": str(parts["user"]),
-        "POSTGRES_PASSWORD": str(parts.get("password", "")),
-        "POSTGRES_POOL_SIZE": str(CONNECTIONS),
-        "POSTGRES_MAX_OVERFLOW": str(CALLERS),
-        "POSTGRES_POOL_TIMEOUT": "60",
-    }
+    env = library_settings(address)
     seen = Counter(address, "application_events")
 
     def run() -> Sample:
@@ -137,6 +131,22 @@ def library(infra: Infra) -> Contender:
         return sample
 
     return Contender(LIBRARY, "durable, version checked, positions with gaps", run, "default, locking mode; pool of 8")
+
+
+def library_settings(address: str) -> dict[str, str]:
+    """Return the settings with which the library finds the database; everything else is its default."""
+    parts = psycopg.conninfo.conninfo_to_dict(address)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": str(parts["dbname"]),
+        "POSTGRES_HOST": str(parts["host"]),
+        "POSTGRES_PORT": str(parts["port"]),
+        "POSTGRES_USER": str(parts["user"]),
+        "POSTGRES_PASSWORD": str(parts.get("password", "")),
+        "POSTGRES_POOL_SIZE": str(CONNECTIONS),
+        "POSTGRES_MAX_OVERFLOW": str(CALLERS),
+        "POSTGRES_POOL_TIMEOUT": "60",
+    }
 
 
 def plain(infra: Infra) -> Contender:

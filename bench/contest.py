@@ -57,6 +57,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A fact of our own samples is to stay at or below `at_most` in the median of the rounds."""
+
+    fact: str
+    at_most: float
+
+
+@dataclass(frozen=True)
 class Contest:
     """One benchmark: a job, who does it, and what we claim. The first contender is ours."""
 
@@ -64,6 +72,7 @@ class Contest:
     unit: str
     contenders: Sequence[Contender]
     claims: Sequence[Claim]
+    bounds: Sequence[Bound] = ()
 
 
 Open = Callable[[Infra], AbstractContextManager[Contest]]
@@ -83,6 +92,11 @@ class Outcome:
         ours, theirs = self.samples[self.contest.contenders[0].name], self.samples[against]
         pairs = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True) if mine and other]
         return interval(pairs) if pairs else None
+
+    def fact(self, name: str) -> tuple[float, float, float] | None:
+        """Return the median, least and greatest value of a fact of ours."""
+        seen = [sample.facts[name] for sample in self.samples[self.contest.contenders[0].name] if sample]
+        return (statistics.median(seen), min(seen), max(seen)) if seen else None
 
     def rate(self, name: str) -> tuple[float, float, float] | None:
         """Return the median, least and greatest rate of a contender."""

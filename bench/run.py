@@ -17,7 +17,7 @@ from stack import machine
 
 from till_platform.testing.infra import KINDS, provide
 
-BENCHMARKS = {"B1": "append"}
+BENCHMARKS = {"B1": "append", "B2": "commands", "B3": "relaying", "B7": "at_a_time"}
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def main() -> int:
                 Console().print(table_of(number, report))
     if chosen.json:
         print(json.dumps(reports, indent=2))
-    return 0 if all(claim["met"] for report in reports for claim in report["claims"]) else 1
+    return 0 if all(claim["met"] for report in reports for claim in [*report["claims"], *report["bounds"]]) else 1
 
 
 def report_of(number: str, outcome: Outcome, about: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +77,15 @@ def report_of(number: str, outcome: Outcome, about: dict[str, Any]) -> dict[str,
             }
             for name, least in claims.items()
         ],
+        "bounds": [
+            {
+                "fact": bound.fact,
+                "at_most": bound.at_most,
+                "seen": (seen := outcome.fact(bound.fact)),
+                "met": seen is not None and seen[0] <= bound.at_most,
+            }
+            for bound in contest.bounds
+        ],
     }
 
 
@@ -95,6 +104,10 @@ def table_of(number: str, report: dict[str, Any]) -> Table:
             f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})" if ratio else "",
             f">= {goal['at_least']:g}: {'met' if goal['met'] else 'NOT met'}" if goal else "",
         )
+    for bound in report["bounds"]:
+        met = "met" if bound["met"] else "NOT met"
+        seen = "{:.1f} ({:.1f} to {:.1f})".format(*bound["seen"]) if bound["seen"] else "FAILED"
+        table.add_row(bound["fact"], "", "", "", seen, f"<= {bound['at_most']:g}: {met}")
     return table
 
 
