@@ -168,7 +168,7 @@ async def _migrate(service: Service, settings: Settings) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         connection.execute("RESET lock_timeout")
         stale = tables.prepare(connection, service.projections, service.consumer)
-        await ensure_topics(settings, service.sources)
+        await ensure_topics(settings, [service.name, *service.sources])
         if stale:
             await Rebuild(settings, service.consumer, stale, connection, _tell).swap()
     if service.seed:

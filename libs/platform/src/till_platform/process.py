@@ -24,6 +24,7 @@ from till_platform.http import operations
 from till_platform.http.app import create_app
 from till_platform.http.probes import Check, NotReady
 from till_platform.jobs import HOUSEKEEPING, JobLoop
+from till_platform.kafka.refusals import explain
 from till_platform.kafka.subscriber import make_broker, subscribe
 from till_platform.parts import Parts, open_parts
 from till_platform.relay.kafka_side import KafkaSide
@@ -199,10 +200,10 @@ async def _consume(running: Running) -> None:
         subscribe(broker, running.worker, running.service.sources, running.settings)
         try:
             await broker.start()
-        except OSError as error:  # aiokafka's connection errors are OSErrors or wrap them
-            _log.warning("kafka_not_reached", error=type(error).__name__)
-        except Exception as error:  # noqa: BLE001
-            _log.warning("kafka_not_reached", error=type(error).__name__, detail=str(error)[:200])
+        except Exception as error:  # noqa: BLE001 - whatever it is, Kafka may be well again in a moment
+            why = await explain(error, running.settings)
+            running.worker.refusal = why
+            _log.warning("kafka_not_reached", error=type(error).__name__, detail=why)
         else:
             await running.worker.ended.wait()
             await broker.stop()
@@ -256,7 +257,7 @@ def _progress(loop: Callable[[], Any]) -> Check:
     async def moves() -> Any:
         found = loop()
         if found is None or not found.ready:
-            raise NotReady("has not reached Kafka yet")
+            raise NotReady(getattr(found, "refusal", None) or "has not reached Kafka yet")
         idle = time.monotonic() - found.turned_at
         if idle > STUCK_SECONDS:
             raise NotReady(f"has not moved for {idle:.0f} s")

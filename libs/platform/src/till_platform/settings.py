@@ -21,11 +21,10 @@ class SettingsError(Exception):
     """The process cannot start as it is configured. The message is one line per variable: which one, and what is wrong with it."""
 
 
-class Settings(BaseSettings):
-    """Where things are and who is trusted. A service subclasses it with what only it needs.
+class KafkaSettings(BaseSettings):
+    """Where Kafka is, who we are there, and how topics are cut: all that an administrator's command needs, too.
 
-    Every field is the variable `TILL_<FIELD>`, or a file named by `TILL_<FIELD>_FILE`; an empty variable is none. Outside local mode
-    nothing that is secret, and nothing that decides who is let in, has a default.
+    Every field is the variable `TILL_<FIELD>`, or a file named by `TILL_<FIELD>_FILE`; an empty variable is none.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -33,44 +32,15 @@ class Settings(BaseSettings):
     )
 
     service: str
-    environment: Literal["local", "production"] = "production"
-
-    pg: str
-    pg_password: SecretStr | None = None
     kafka: str
-    redis: str
     partitions: int = Field(default=12, ge=1)
     replication: int = Field(default=1, ge=1)
     namespace: str = Field(default="till", pattern="^[a-z][a-z0-9-]*$")
-    max_batch: int = Field(default=1_000, ge=1)
-    effects_kept_days: int = Field(default=30, ge=1, le=36_500)
-    instance: str | None = None
-    session_timeout_ms: int = Field(default=10_000, ge=1_000)
-
     kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_user: str | None = None
     kafka_password: SecretStr | None = None
     kafka_ca_file: Path | None = None
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    worker_port: int = Field(default=0, ge=0, le=65535)
-    """Where worker and relay answer probes when `all` runs them beside the API; 0 is any free port."""
-
-    auth_issuer: str = ""
-    auth_audience: str = ""
-    auth_jwks_url: str | None = None
-    auth_jwks_file: Path | None = None
-    cursor_secret: SecretStr = SecretStr("")
-
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
-    otlp_endpoint: str | None = None
-    trace_ratio: float = Field(default=1.0, ge=0, le=1)
-
-    smtp: str | None = None
-    sms_url: str | None = None
 
     @classmethod
     def read(cls, **given: Any) -> Self:
@@ -85,38 +55,15 @@ class Settings(BaseSettings):
     def _from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Secrets are mounted as files: `TILL_PG_FILE` is read where `TILL_PG` is not set."""
         files = {name: os.environ.get(f"{_variable(name)}_FILE") for name in cls.model_fields if name not in given}
-        given = {**given, **{name: _content(name, path) for name, path in files.items() if path}}
-        if given.get("environment") == "local":
-            given.setdefault("cursor_secret", _LOCAL_CURSOR_SECRET)
-        return given
+        return {**given, **{name: _content(name, path) for name, path in files.items() if path}}
 
     @model_validator(mode="after")
-    def _nothing_secret_by_default(self) -> Self:
-        needed = {
-            "auth_issuer": self.auth_issuer,
-            "auth_audience": self.auth_audience,
-            "auth_jwks_url": self.auth_jwks_url or self.auth_jwks_file,
-            "cursor_secret": self.cursor_secret.get_secret_value(),
-        }
-        missing = [_variable(name) for name, value in needed.items() if not value]
-        if missing and self.environment != "local":
-            raise ValueError(f"outside local mode these must be set: {', '.join(missing)}")
+    def _a_door_needs_a_key(self) -> Self:
         if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
             raise ValueError(f"{self.kafka_protocol} needs TILL_KAFKA_USER and TILL_KAFKA_PASSWORD")
+        if self.kafka_ca_file is not None and not self.kafka_ca_file.is_file():
+            raise ValueError(f"TILL_KAFKA_CA_FILE: {self.kafka_ca_file} is not there")
         return self
-
-    @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        if self.pg_password and _PASSWORD_IN_URL.search(self.pg):
-            raise ValueError("TILL_PG names a password already: leave it out there, or do not set TILL_PG_PASSWORD")
-        return self
-
-    @property
-    def database(self) -> str:
-        """The address of the service's database as psycopg takes it, password included."""
-        if self.pg_password is None:
-            return self.pg
-        return make_conninfo(self.pg, password=self.pg_password.get_secret_value())
 
     @property
     def kafka_security(self) -> dict[str, Any]:
@@ -143,6 +90,73 @@ class Settings(BaseSettings):
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.masked().items())})"
 
     __str__ = __repr__
+
+
+class Settings(KafkaSettings):
+    """Where things are and who is trusted. A service subclasses it with what only it needs.
+
+    Outside local mode nothing that is secret, and nothing that decides who is let in, has a default.
+    """
+
+    environment: Literal["local", "production"] = "production"
+
+    pg: str
+    pg_password: SecretStr | None = None
+    redis: str
+    max_batch: int = Field(default=1_000, ge=1)
+    effects_kept_days: int = Field(default=30, ge=1, le=36_500)
+    instance: str | None = None
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    worker_port: int = Field(default=0, ge=0, le=65535)
+    """Where worker and relay answer probes when `all` runs them beside the API; 0 is any free port."""
+
+    auth_issuer: str = ""
+    auth_audience: str = ""
+    auth_jwks_url: str | None = None
+    auth_jwks_file: Path | None = None
+    cursor_secret: SecretStr = SecretStr("")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    otlp_endpoint: str | None = None
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
+
+    smtp: str | None = None
+    sms_url: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _local_cursor_secret(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"cursor_secret": _LOCAL_CURSOR_SECRET, **given} if given.get("environment") == "local" else given
+
+    @model_validator(mode="after")
+    def _nothing_secret_by_default(self) -> Self:
+        needed = {
+            "auth_issuer": self.auth_issuer,
+            "auth_audience": self.auth_audience,
+            "auth_jwks_url": self.auth_jwks_url or self.auth_jwks_file,
+            "cursor_secret": self.cursor_secret.get_secret_value(),
+        }
+        missing = [_variable(name) for name, value in needed.items() if not value]
+        if missing and self.environment != "local":
+            raise ValueError(f"outside local mode these must be set: {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.pg_password and _PASSWORD_IN_URL.search(self.pg):
+            raise ValueError("TILL_PG names a password already: leave it out there, or do not set TILL_PG_PASSWORD")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The address of the service's database as psycopg takes it, password included."""
+        if self.pg_password is None:
+            return self.pg
+        return make_conninfo(self.pg, password=self.pg_password.get_secret_value())
 
 
 def _content(field: str, path: str) -> str:

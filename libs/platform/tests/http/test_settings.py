@@ -65,7 +65,7 @@ def test_everything_that_is_missing_is_named_line_by_line(told) -> None:
     with pytest.raises(SettingsError) as refusal:
         told({})
     lines = str(refusal.value).splitlines()
-    assert [line.split()[0] for line in lines] == ["TILL_SERVICE", "TILL_PG", "TILL_KAFKA", "TILL_REDIS"]
+    assert [line.split()[0] for line in lines] == ["TILL_SERVICE", "TILL_KAFKA", "TILL_PG", "TILL_REDIS"]
 
 
 def test_what_is_wrong_is_said_without_quoting_it(told) -> None:

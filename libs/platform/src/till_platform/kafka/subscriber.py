@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from till_platform.kafka.connection import connection_options
 from till_platform.settings import Settings
@@ -44,13 +45,10 @@ class LoopSubscriber(BatchSubscriber):
 
 def make_broker(settings: Settings) -> KafkaBroker:
     """Return the broker that declares what the service reads and publishes. It has no producer: the relay has one of its own."""
-    options = {
-        name: value
-        for name, value in connection_options(settings).items()
-        if name in {"bootstrap_servers", "client_id"}
-    }
     broker = KafkaBroker(
-        **options,
+        settings.kafka,
+        client_id=connection_options(settings)["client_id"],
+        security=_security(settings),
         logger=None,
         ack_policy=AckPolicy.MANUAL,
         consumer_only=True,
@@ -60,6 +58,18 @@ def make_broker(settings: Settings) -> KafkaBroker:
     )
     broker.publisher(settings.topic(settings.service), description=f"The public log of the {settings.service} service.")
     return broker
+
+
+def _security(settings: Settings) -> BaseSecurity:
+    """Our credentials as FastStream takes them."""
+    options = settings.kafka_security
+    context = options.get("ssl_context")
+    kind = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}.get(
+        options.get("sasl_mechanism", "")
+    )
+    if kind is None:
+        return BaseSecurity(ssl_context=context)
+    return kind(options["sasl_plain_username"], options["sasl_plain_password"], ssl_context=context)
 
 
 def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], settings: Settings) -> LoopSubscriber:

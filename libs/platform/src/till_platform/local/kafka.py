@@ -57,11 +57,14 @@ class Kafka(Part):
         """A broker answers requests only once it has read its metadata and the controller has let it in."""
         with (
             contextlib.suppress(OSError),
-            socket.create_connection((HOST, self._ports[self.name]), timeout=1) as client,
+            self._connect() as client,
         ):
             client.sendall(struct.pack(">i", len(API_VERSIONS_REQUEST)) + API_VERSIONS_REQUEST)
             return len(client.recv(8)) == 8
         return False
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection((HOST, self._ports[self.name]), timeout=1)
 
     def _settings(self) -> dict[str, str]:
         broker, controller = (f"{HOST}:{self._ports[name]}" for name in (self.name, CONTROLLER))
@@ -97,7 +100,7 @@ class Kafka(Part):
     def _format(self) -> None:
         shutil.rmtree(self._log_dir, ignore_errors=True)
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id()]
-        tool += ["--config", str(self._settings_file)]
+        tool += ["--config", str(self._settings_file), *self._format_options()]
         made = subprocess.run(  # noqa: S603 -- the command is built here from installed packages
             [*self._jvm("-Xmx128m", "-XX:TieredStopAtLevel=1"), *tool],
             capture_output=True,
@@ -109,6 +112,10 @@ class Kafka(Part):
         if made.returncode != 0:
             shutil.rmtree(self._log_dir, ignore_errors=True)
             raise self._failure("cannot make its files", (made.stderr + made.stdout).splitlines())
+
+    def _format_options(self) -> Sequence[str]:
+        """What a new Kafka knows besides its settings."""
+        return []
 
     def _jvm(self, *options: str) -> list[str]:
         log_settings = files(__package__).joinpath("log4j2.properties")

@@ -11,6 +11,7 @@ from till_platform.local.part import Part
 from till_platform.local.ports import Ports
 from till_platform.local.postgres import Postgres
 from till_platform.local.problem import LocalProblem
+from till_platform.local.secure_kafka import SecureKafka
 from till_platform.local.settings import LocalSettings
 from till_platform.local.valkey import Valkey
 
@@ -22,7 +23,7 @@ class LocalStack:
 
     `with LocalStack(directory) as stack:` gives `stack.kafka` (host:port), `stack.redis` (URL), `stack.postgres_admin_dsn` and
     `stack.database(name)`. The parts themselves (`kafka_part`, `postgres_part`, `valkey_part`) can be killed, frozen, thawed and started
-    again, data and address stay.
+    again, data and address stay. A `secure` one lets nobody use Kafka whom its administrator did not allow to.
 
     Raises LocalProblem from `start` when a part does not come up; whatever had come up is stopped again first.
     """
@@ -35,13 +36,15 @@ class LocalStack:
         preferred_ports: Mapping[str, int] | None = None,
         settings: LocalSettings | None = None,
         on_download: OnProgress | None = None,
+        secure: bool = False,
     ) -> None:
         settings = settings or LocalSettings()
         self.data_dir = data_dir.absolute()
         self.ports = Ports(self.data_dir, ports, preferred_ports)
         self.postgres_part = Postgres(self.data_dir, self.ports)
         self.valkey_part = Valkey(self.data_dir, self.ports)
-        self.kafka_part = Kafka(
+        kafka = SecureKafka if secure else Kafka
+        self.kafka_part = kafka(
             self.data_dir, self.ports, settings.jar_cache, find_java(settings.java_home), on_download
         )
 

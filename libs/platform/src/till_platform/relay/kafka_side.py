@@ -22,7 +22,7 @@ class KafkaSide:
 
     async def open(self) -> AIOKafkaProducer:
         """Make sure the topic exists and return a producer for it."""
-        await ensure_topics(self._settings, ())
+        await ensure_topics(self._settings, [self._settings.service])
         options = connection_options(self._settings)
         self._producer = AIOKafkaProducer(
             **options,

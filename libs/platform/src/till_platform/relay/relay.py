@@ -21,6 +21,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from till_events.topics import source_of
+from till_platform.kafka.refusals import denial
 from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.rows import COLUMNS, headers_of
 from till_platform.telemetry import metrics
@@ -63,6 +64,8 @@ class Relay:
         self.position = 0
         self.turned_at = time.monotonic()
         self.failure: Exception | None = None
+        self.refusal: str | None = None
+        """What Kafka will not let it do, as long as it will not."""
         self._connect = connect
         self._kafka = kafka
         self._idle_seconds = idle_seconds
@@ -81,7 +84,7 @@ class Relay:
     @property
     def ready(self) -> bool:
         """Whether it publishes, or stands by while another one does."""
-        return self.failure is None and self._reached
+        return self.failure is None and self.refusal is None and self._reached
 
     def wake(self) -> None:
         """There is something new in the log; may be called from the event loop only."""
@@ -107,7 +110,9 @@ class Relay:
                     await self._pause(1.0)
                 except (KafkaError, psycopg.OperationalError, OSError) as error:
                     failures += 1
-                    _log.warning("relay_again", topic=self.topic, error=type(error).__name__, detail=str(error)[:200])
+                    self.refusal = denial(error) or self.refusal
+                    detail = denial(error) or str(error)[:300]
+                    _log.warning("relay_again", topic=self.topic, error=type(error).__name__, detail=detail)
                     await self._pause(min(5.0, 0.1 * 2**failures))
                 finally:
                     await self._let_go()
@@ -143,8 +148,10 @@ class Relay:
             rows = await self._in_thread(self._read)
             if rows:
                 await self._publish(rows)
+                self.refusal = None
             elif time.monotonic() - self._checked_at > CHECK_SECONDS:
                 await self._check_topic()
+                self.refusal = None
             else:
                 await self._pause(self._idle_seconds)
 

@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg.errors import IdleInTransactionSessionTimeout
 
 from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
+from till_platform.kafka.refusals import denial
 from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Hole, Reader, Reading
@@ -52,6 +53,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self.name = name
         self.measures = measures
         self.failure: Exception | None = None
+        self.refusal: str | None = None
+        """What Kafka will not let it do, as long as it will not."""
         self.turned_at = time.monotonic()
         self.ended = asyncio.Event()
         self._reader = reader
@@ -135,6 +138,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         ) as error:
             await self._again(consumer, error)
             return
+        self.refusal = None
         self.measures.observe(consumer, self._cursors)
         await self._judge_rewinds(consumer)
         if reading is not None:
@@ -250,7 +254,9 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         pause = (
             0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
         )
-        _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause)
+        self.refusal = denial(error)
+        why = {"detail": self.refusal} if self.refusal else {}
+        _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause, **why)
         for partition in consumer.assignment():
             consumer.pause(partition)
             self._lost.add(partition)
