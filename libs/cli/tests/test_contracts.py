@@ -163,6 +163,7 @@ def test_an_installed_service_tells_its_http_api_and_its_reach(built, monkeypatc
     assert till("build").stdout.splitlines() == ["contracts/openapi/order.json", "contracts/access.yaml"]
     assert "/v1/orders/{order_id}" in json.loads(Path("contracts/openapi/order.json").read_bytes())["paths"]
     assert yaml.safe_load(Path("contracts/access.yaml").read_text())["order"] == {
+        "principal": "till.order",
         "writes": ["till.order"],
         "group": "till.order.worker",
         "reads": {"till.customer": ["CustomerRegistered.v1"], "till.order": ["OrderPlaced.v1"]},

@@ -68,7 +68,11 @@ def test_every_message_tells_its_payload_headers_key_and_shows_examples(document
 
 def test_the_headers_described_are_the_headers_sent(document, samples):
     described = document["components"]["schemas"]["Headers"]
-    sent = [*(name for name, _ in to_headers(every_attribute())), "ce_prevposition"]  # which the relay adds
+    sent = [
+        *(name for name, _ in to_headers(every_attribute())),
+        "ce_prevposition",
+        "ce_signature",
+    ]  # which the relay adds
     assert sent == list(described["properties"])
     fewest = min((sample.headers for sample in samples), key=len)
     assert set(described["required"]) == set(fewest)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from till_events.topics import topic_of
 from tillstream.exits import CommandFailed, Exit
 from tillstream.local.directory import DataDirectory
+from tillstream.local.doors import Doors
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer, Role
 from tillstream.local.services import installed_services
 from tillstream.local.state import StackState
 
 if TYPE_CHECKING:
     import httpx2
+
+    from till_platform.settings import KafkaSettings
 
 HOUR = 60
 _EXIT_OF_STATUS = {
@@ -64,6 +67,11 @@ class Attached:
         """Return the topic of a service's log."""
         return topic_of(service, self.state.namespace)
 
+    @property
+    def kafka(self) -> "KafkaSettings":
+        """How this program reaches Kafka: where the doors are closed, as its administrator."""
+        return kafka_of(self.state, self.directory)
+
     def client(self, service: str, role: Role = Role.ADMIN, *, subject: str = "till") -> "httpx2.Client":
         """Return a client for the API of a service, with a token for an hour."""
         import httpx2  # slow to load, and not needed by every command
@@ -89,6 +97,7 @@ class Attached:
             "auth_audience": AUDIENCE,
             "auth_jwks_file": str(self.directory.jwks.absolute()),
             "log_level": "WARNING",
+            **(Doors(self.directory).of_service(service, state.namespace) if state.secure else {}),
         }
 
     def run(
@@ -139,6 +148,25 @@ class Attached:
         raise CommandFailed(
             f"there is no service {service}", f"there are: {', '.join(installed_services())}", Exit.NOT_FOUND
         )
+
+
+def kafka_of(state: StackState, directory: DataDirectory) -> "KafkaSettings":
+    """Return how to reach the Kafka of a stack, as its administrator where its doors are closed."""
+    from till_platform.settings import KafkaSettings
+
+    opened = Doors(directory).of_administrator() if state.secure else {}
+    password = opened.get("kafka_password_file")
+    return KafkaSettings.read(
+        service="till",
+        kafka=state.kafka,
+        partitions=state.partitions,
+        replication=1,
+        namespace=state.namespace,
+        kafka_protocol=opened.get("kafka_protocol", "PLAINTEXT"),
+        kafka_user=opened.get("kafka_user"),
+        kafka_password=Path(password).read_text() if password else None,
+        kafka_ca_file=opened.get("kafka_ca_file"),
+    )
 
 
 def ask(client: "httpx2.Client", method: str, path: str, **request: Any) -> dict[str, Any]:

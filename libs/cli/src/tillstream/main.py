@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from till_platform.local import LocalProblem
 from tillstream import console
 from tillstream.commands import (
+    access,
     contracts,
     demo,
     dlq,
@@ -68,6 +69,7 @@ app.command("verify")(verify.verify)
 app.add_typer(events.app, name="events")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(access.app, name="access")
 app.add_typer(contracts.app, name="contracts")
 
 

@@ -80,7 +80,7 @@ class Observer:
         return standing
 
     async def _ends(self, partitions: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        async with open_topics(self._attached.state.kafka, []) as client:
+        async with open_topics(self._attached.kafka, []) as client:
             found = await client.end_offsets([TopicPartition(*partition) for partition in partitions])
         return {(partition.topic, partition.partition): end for partition, end in found.items()}
 

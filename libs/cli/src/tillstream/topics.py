@@ -8,6 +8,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from till_platform.kafka.connection import connection_options
+from till_platform.kafka.refusals import denial, explain
+from till_platform.settings import KafkaSettings
 from tillstream.exits import CommandFailed, Exit
 
 AT_ONCE = 5_000
@@ -15,11 +18,11 @@ _POLL_MS = 500
 
 
 @asynccontextmanager
-async def open_topics(kafka: str, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+async def open_topics(kafka: KafkaSettings, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a reader at the beginning of all partitions of some topics; raise CommandFailed where Kafka or a topic is not there."""
     client = AIOKafkaConsumer(
         *topics,
-        bootstrap_servers=kafka,
+        **connection_options(kafka),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_bytes=8_000_000,
@@ -30,9 +33,11 @@ async def open_topics(kafka: str, topics: Sequence[str]) -> AsyncIterator[AIOKaf
         await asyncio.sleep(0)
         yield client
     except KafkaConnectionError as error:
-        raise CommandFailed(f"Kafka does not answer at {kafka}", "till doctor", Exit.UNAVAILABLE) from error
+        closed = kafka.kafka_protocol != "PLAINTEXT"
+        detail = await explain(error, kafka) if closed else f"Kafka does not answer at {kafka.kafka}"
+        raise CommandFailed(detail, "till doctor", Exit.UNAVAILABLE) from error
     except KafkaError as error:
-        detail = f"{', '.join(topics) or 'Kafka'}: {type(error).__name__}"
+        detail = denial(error) or f"{', '.join(topics) or 'Kafka'}: {type(error).__name__}"
         raise CommandFailed(detail, "till doctor", Exit.UNAVAILABLE) from error
     finally:
         await client.stop()

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Annotated
 
 import psycopg
+import structlog
 import typer
 from psycopg import sql
 
 from till_platform import pair, process
 from till_platform.eventstore.schema import MIGRATION_LOCK, SchemaRefused, migrate, pending
+from till_platform.kafka.signatures import signer_of, trust_of
 from till_platform.kafka.topics import ensure_topics
 from till_platform.parts import connect, open_parts
 from till_platform.projections import tables
@@ -23,6 +25,7 @@ from till_platform.settings import Settings, SettingsError
 from till_platform.telemetry.logs import configure_logging
 
 WAIT_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
 
 
 def command(service: Service) -> Callable[[], None]:
@@ -50,6 +53,9 @@ def command(service: Service) -> Callable[[], None]:
 def _settings(service: Service) -> Settings:
     settings = service.settings.read(service=service.name)
     configure_logging(settings)
+    signer_of(settings), trust_of(settings)  # what cannot be read is told now
+    if settings.environment == "production" and settings.kafka_protocol != "SASL_SSL":
+        _log.warning("kafka_doors_open", why=f"TILL_KAFKA_PROTOCOL is {settings.kafka_protocol}, not SASL_SSL")
     return settings
 
 

@@ -25,6 +25,7 @@ from till_platform.http.app import create_app
 from till_platform.http.probes import Check, NotReady
 from till_platform.jobs import HOUSEKEEPING, JobLoop
 from till_platform.kafka.refusals import explain
+from till_platform.kafka.signatures import signer_of, trust_of
 from till_platform.kafka.subscriber import make_broker, subscribe
 from till_platform.parts import Parts, open_parts
 from till_platform.relay.kafka_side import KafkaSide
@@ -157,6 +158,7 @@ async def _start(running: Running) -> None:
             service.name,
             parts.connect,
             KafkaSide(running.settings),
+            signer=signer_of(running.settings),
             idle_seconds=POLL_SECONDS if alone else WOKEN_POLL_SECONDS,
         )
         loop = asyncio.get_running_loop()
@@ -166,7 +168,7 @@ async def _start(running: Running) -> None:
     if "worker" in running.roles:
         running.worker = WorkerLoop(
             service.consumer,
-            Reader(service.reads),
+            Reader(service.reads, trust_of(running.settings)),
             running.new_transaction(),
             parts.connect,
             committed=running.committed,
@@ -203,7 +205,7 @@ async def _consume(running: Running) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, Kafka may be well again in a moment
             why = await explain(error, running.settings)
             running.worker.refusal = why
-            _log.warning("kafka_not_reached", error=type(error).__name__, detail=why)
+            _log.warning("kafka_not_reached", error=type(error).__name__, why=why)
         else:
             await running.worker.ended.wait()
             await broker.stop()

@@ -107,6 +107,8 @@ class Settings(KafkaSettings):
     effects_kept_days: int = Field(default=30, ge=1, le=36_500)
     instance: str | None = None
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    signing_key: SecretStr | None = None
+    trusted_keys: str | None = None
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

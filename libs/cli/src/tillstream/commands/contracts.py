@@ -138,12 +138,19 @@ def _load(entry: EntryPoint) -> Any:
 def _reach(service: Any) -> dict[str, Any]:
     from till_events.base import declaration_of
     from till_events.topics import topic_of
+    from till_platform.kafka.principals import of_service
 
     reads: dict[str, list[str]] = {}
     for cls in service.reads:
         declared = declaration_of(cls)
         reads.setdefault(topic_of(declared.owner), []).append(f"{declared.name}.v{declared.major}")
-    return {"writes": [topic_of(service.name)], "group": topic_of(service.consumer), "reads": reads}
+    principal = of_service(service.name, service.consumer, service.sources)
+    return {
+        "principal": principal.name,
+        "writes": list(principal.writes),
+        "group": principal.group,
+        "reads": reads,
+    }
 
 
 def _home(root: Path | None) -> Path:

@@ -79,7 +79,7 @@ async def _tail(
 ) -> None:
     from tillstream.events import topic_reader
 
-    async for events in topic_reader.tail(attached.state.kafka, wanted, last=last, follow=follow):
+    async for events in topic_reader.tail(attached.kafka, wanted, last=last, follow=follow):
         _print(events, unmask=unmask, as_json=as_json)
 
 

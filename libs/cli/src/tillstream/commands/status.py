@@ -38,7 +38,7 @@ def survey(directory: DataDirectory) -> dict[str, Any]:
         "remedy": state.remedy,
         "data_dir": str(state.data_dir),
         "supervisor": {"pid": state.supervisor_pid if state.supervisor else None},
-        "kafka": {"bootstrap": state.kafka, **_process(state, "kafka")},
+        "kafka": {"bootstrap": state.kafka, "secure": state.secure, **_process(state, "kafka")},
         "postgres": {"databases": state.databases, "admin": state.postgres_admin, **_process(state, "postgres")},
         "valkey": {"url": state.redis, **_process(state, "valkey")},
         "catchers": {"smtp": state.smtp, "sms_url": state.sms_url, **_process(state, "catchers")},

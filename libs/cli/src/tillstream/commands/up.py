@@ -35,6 +35,10 @@ def up(
         list[str] | None,
         Option(help="A port of your own, e.g. kafka=9092.", metavar="NAME=NUMBER", autocompletion=completing.ports),
     ] = None,
+    secure: Annotated[
+        bool,
+        Option(help="Kafka with the doors closed: TLS, passwords, rules. Stays so; a new data directory is needed."),
+    ] = False,
     follow: Annotated[bool, Option(help="Show what the services write while they run here.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -46,13 +50,15 @@ def up(
     directory, names, ports = DataDirectory(data_dir), _services(only), _ports(port or [])
     with console.download_progress("Kafka") as on_download:
         if detach:
-            state = control.start_detached(directory, only=names, ports=ports, say=console.say, on_download=on_download)
+            state = control.start_detached(
+                directory, only=names, ports=ports, secure=secure, say=console.say, on_download=on_download
+            )
         else:
             ensure(kafka_jars(), LocalSettings().jar_cache, on_download)
     if detach:
         show(state, as_json=as_json)
         return
-    run = LocalRun(directory, only=names, ports=ports, environment=os.environ, say=console.say)
+    run = LocalRun(directory, only=names, ports=ports, environment=os.environ, say=console.say, secure=secure)
     asyncio.run(until_signalled(_run(run, directory, follow=follow, as_json=as_json)))
     if not run.came_up:
         raise Leave(Exit.INTERRUPTED)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from till_events.envelope import UnreadableEnvelope
+from till_platform.settings import KafkaSettings
 from tillstream.events.recorded import Recorded
 from tillstream.topics import AT_ONCE, ends_of, open_topics, read_to
 
@@ -44,7 +45,9 @@ class Wanted:
         return sorted(found, key=_order)
 
 
-async def tail(kafka: str, wanted: Wanted, *, last: int | None, follow: bool) -> AsyncIterator[list[Recorded]]:
+async def tail(
+    kafka: KafkaSettings, wanted: Wanted, *, last: int | None, follow: bool
+) -> AsyncIterator[list[Recorded]]:
     """Yield the last so many events, or all of them if `last` is None; with `follow`, also those that come, until cancelled.
 
     The last ones come in the order in which they were recorded, whatever their topic. Of all, only those of one key are certain to.

@@ -23,6 +23,7 @@ def start_detached(
     *,
     only: Sequence[str] = (),
     ports: Mapping[str, int] | None = None,
+    secure: bool = False,
     say: Say,
     on_download: OnProgress | None = None,
 ) -> StackState:
@@ -45,6 +46,7 @@ def start_detached(
         "up",
         "--no-follow",
     ]
+    command += ["--secure"] if secure else []
     command += [f"--only={','.join(only)}"] if only else []
     command += [f"--port={name}={port}" for name, port in (ports or {}).items()]
     # Its stdout is the table of addresses, which whoever waits here prints.

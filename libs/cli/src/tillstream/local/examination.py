@@ -12,6 +12,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from till_events.topics import topic_of
+from till_platform.kafka.connection import connection_options
+from tillstream.attached import kafka_of
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import Issuer, Role
 from tillstream.local.services import answers, consumers
@@ -43,7 +45,7 @@ def examine(directory: DataDirectory) -> list[Finding]:
     findings += _processes(state)
     findings += _postgres(state)
     findings += _valkey(state)
-    findings += asyncio.run(_topics(state))
+    findings += asyncio.run(_topics(state, directory))
     findings += _services(state, directory)
     return findings
 
@@ -126,8 +128,8 @@ def _valkey(state: StackState) -> Iterator[Finding]:
         yield Finding("Valkey", ok=False, detail=type(error).__name__, remedy=f"till logs valkey ({START_AGAIN})")
 
 
-async def _topics(state: StackState) -> list[Finding]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=state.kafka, request_timeout_ms=5000)
+async def _topics(state: StackState, directory: DataDirectory) -> list[Finding]:
+    admin = AIOKafkaAdminClient(**connection_options(kafka_of(state, directory)), request_timeout_ms=5000)
     try:
         await admin.start()
         found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}

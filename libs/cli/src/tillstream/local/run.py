@@ -1,6 +1,7 @@
 import asyncio
 import fcntl
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from till_platform.local.process import RecordedProcess
 from till_platform.local.settings import LocalSettings
 from tillstream.local.catchers import Catchers
 from tillstream.local.directory import DataDirectory
+from tillstream.local.doors import Doors
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer
 from tillstream.local.services import ServiceProcess, installed_services
 from tillstream.local.state import Phase, ProcessState, StackState
@@ -52,6 +54,7 @@ class LocalRun:
         say: Say,
         programs: Path = Path(sys.executable).parent,
         settings: LocalSettings | None = None,
+        secure: bool = False,
     ) -> None:
         names = installed_services()
         preferred = PREFERRED_PORTS | {name: FIRST_API_PORT + number for number, name in enumerate(names)}
@@ -59,7 +62,9 @@ class LocalRun:
         self._data_dir = data_dir
         self._environment = environment
         self._say = say
-        self._stack = LocalStack(data_dir.path, ports, preferred_ports=preferred, settings=settings)
+        self._doors = Doors(data_dir)
+        secure = secure or self._doors.closed
+        self._stack = LocalStack(data_dir.path, ports, preferred_ports=preferred, settings=settings, secure=secure)
         self._catchers = Catchers(data_dir.path, self._stack.ports)
         self._services = [
             ServiceProcess(name, self._stack.data_dir, self._stack.ports, programs)
@@ -81,6 +86,7 @@ class LocalRun:
             supervisor_pid=me.pid,
             supervisor_created=me.create_time(),
             partitions=int(environment.get("TILL_PARTITIONS", "6")),
+            secure=secure,
         )
 
     async def run(self) -> None:
@@ -104,10 +110,23 @@ class LocalRun:
         state.kafka, state.redis = self._stack.kafka, self._stack.redis
         state.smtp, state.sms_url = self._catchers.smtp, self._catchers.sms_url
         state.postgres_admin = self._stack.postgres_admin_dsn
+        if state.secure:
+            self._admit_services()
         for service in self._services:
             state.databases[service.name] = self._stack.database(f"till_{service.name}")
             service.addresses = self._environment_of(service.name)
         self._write_state()
+
+    def _admit_services(self) -> None:
+        """In a process of its own: it loads every service to see what it reads."""
+        told = {**self._doors.of_administrator(), "kafka": self.state.kafka, "partitions": str(self.state.partitions)}
+        command = [sys.executable, "-m", "tillstream.main", "access", "services", "--out", str(self._doors.secrets)]
+        done = subprocess.run(  # noqa: S603 -- this very program
+            command, env={**self._environment, **_variables(told)}, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["nothing was said"])[0]
+            raise LocalProblem(f"the services could not be let in to Kafka: {last}", "till logs kafka")
 
     def _environment_of(self, service: str) -> Mapping[str, str]:
         state = self.state
@@ -124,6 +143,7 @@ class LocalRun:
             "TILL_AUTH_JWKS_FILE": str(self._data_dir.jwks.absolute()),
             "TILL_SMTP": state.smtp,
             "TILL_SMS_URL": state.sms_url,
+            **(_variables(self._doors.of_service(service, state.namespace)) if state.secure else {}),
         }
 
     def _enter(self, phase: Phase, problem: LocalProblem | None = None) -> None:
@@ -150,6 +170,10 @@ class LocalRun:
             self.state.write(self._data_dir)
         except OSError as error:  # a full disk must not keep anything from being stopped or started again
             self._say(f"the state could not be written: {error.strerror}")
+
+
+def _variables(settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"TILL_{name.upper()}": value for name, value in settings.items()}
 
 
 @contextmanager

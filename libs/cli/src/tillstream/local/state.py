@@ -35,6 +35,7 @@ class StackState(BaseModel):
     partitions: int = 6
     namespace: str = "till"
     kafka: str = ""
+    secure: bool = False
     redis: str = ""
     smtp: str = ""
     sms_url: str = ""

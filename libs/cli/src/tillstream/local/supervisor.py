@@ -48,7 +48,7 @@ class Supervisor:
         try:
             for group in self._groups:
                 if group is self._groups[-1]:
-                    self._before_last()
+                    await self.in_thread(self._before_last)
                 await together(self._start(part) for part in group)
             on_ready()
             await asyncio.gather(*(self._keep_running(part) for part in self.restarts))

@@ -7,7 +7,9 @@ import psycopg
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from till_events.topics import source_of
+from till_platform.kafka.signatures import SIGNATURE
 from till_platform.relay.rows import COLUMNS, headers_of
+from till_platform.settings import KafkaSettings
 from tillstream.topics import ends_of, open_topics, read_to
 
 _PUBLISHED = "SELECT coalesce(max(position), 0) FROM relay_mark WHERE topic = %s"
@@ -36,7 +38,7 @@ class TopicCheck:
         self._last: dict[TopicPartition, int] = {}
         self._out_of_place: dict[TopicPartition, str] = {}
 
-    async def run(self, kafka: str) -> str | None:
+    async def run(self, kafka: KafkaSettings) -> str | None:
         """Read the whole topic and return the first thing that is wrong, if anything is."""
         (published,) = self._connection.execute(_PUBLISHED, [self._topic]).fetchone() or (0,)
         try:
@@ -82,7 +84,7 @@ def _compare(record: ConsumerRecord, row: tuple[Any, ...] | None, source: str) -
     """Return the position that the record says it follows; raise Difference if anything else about it is not what the log says."""
     if row is None:
         raise Difference(f"{_place(record)}: the log has no such event")
-    *headers, (name, previous) = record.headers
+    *headers, (name, previous) = [header for header in record.headers if header[0] != SIGNATURE]
     if (record.value, record.key, headers) != (row[6], row[5].encode(), headers_of(row, source)):
         raise Difference(f"{_place(record)}: is not byte for byte the event at position {row[0]} of the log")
     if name != "ce_prevposition" or not previous.isdigit():

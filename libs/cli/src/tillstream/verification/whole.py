@@ -78,7 +78,7 @@ def _check_log_and_topic(attached: Attached, service: str, report: Report) -> No
     with psycopg.connect(attached.database(service), autocommit=True) as connection:
         events, log_problem = check_log(connection)
         topic = TopicCheck(service, attached.topic(service), connection)
-        topic_problem = asyncio.run(topic.run(attached.state.kafka))
+        topic_problem = asyncio.run(topic.run(attached.kafka))
         (letters,) = connection.execute(_UNSETTLED).fetchone() or (0,)
     report.logs.append(
         {

@@ -41,6 +41,10 @@ SOMETIMES: dict[str, dict[str, Any]] = {
         "Log position of the event in front of it in its partition, 0 for the first; on every record of a topic. A reader who does not"
         " know that event yet knows that records are missing",
     ),
+    "ce_signature": _described(
+        {"type": "string", "contentEncoding": "base64"},
+        "Proof that the owner of the topic published this record, where records are signed",
+    ),
 }
 
 HEADERS: dict[str, Any] = {

@@ -10,6 +10,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     KafkaConnectionError,
+    KafkaError,
     TopicAuthorizationFailedError,
 )
 
@@ -35,7 +36,8 @@ def denial(error: BaseException) -> str | None:
 async def explain(error: BaseException, settings: KafkaSettings) -> str:
     """Return why Kafka could not be reached, having knocked once more to tell a closed door from an empty house."""
     if not isinstance(error, KafkaConnectionError) or settings.kafka_protocol == "PLAINTEXT":
-        return denial(error) or f"{type(error).__name__}: {error}"[:300]
+        told = f": {error}"[:300] if isinstance(error, KafkaError) else ""
+        return denial(error) or f"{type(error).__name__}{told}"
     found = await _knock(settings)
     who = f"{settings.kafka_user or 'us'} at {settings.kafka}"
     return f"Kafka does not let in {who}: {found}. Look at TILL_KAFKA_USER and TILL_KAFKA_PASSWORD (or its _FILE) and at TILL_KAFKA_CA_FILE"

@@ -50,6 +50,16 @@ async def ensure_topics(settings: KafkaSettings, owners: Iterable[str]) -> None:
             )
 
 
+async def existing_topics(settings: KafkaSettings) -> list[str]:
+    """Return the topics we may see."""
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    try:
+        await admin.start()
+        return sorted(await _partitions(admin))
+    finally:
+        await admin.close()
+
+
 async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
     """The topics we may see. All are asked for: to ask for one by name would create it where brokers do that by themselves."""
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}

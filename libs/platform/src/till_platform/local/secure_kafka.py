@@ -10,6 +10,7 @@ from till_platform.local.kafka import Kafka
 from till_platform.local.problem import LocalProblem
 
 ADMIN = "admin"
+CA = "ca.pem"
 _SCRAM = "SCRAM-SHA-512"
 
 
@@ -25,7 +26,7 @@ class SecureKafka(Kafka):
 
     @property
     def ca_file(self) -> Path:
-        return self.secrets_dir / "ca.pem"
+        return self.secrets_dir / CA
 
     @property
     def admin_password_file(self) -> Path:

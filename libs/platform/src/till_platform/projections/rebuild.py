@@ -14,6 +14,7 @@ from psycopg import Connection
 from till_events.base import declaration_of
 from till_platform.batch import Batch
 from till_platform.kafka.connection import connection_options
+from till_platform.kafka.signatures import trust_of
 from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -36,8 +37,9 @@ Progress = Callable[[int, int], None]
 _BOUNDS = "SELECT topic, partition, next_offset FROM checkpoint WHERE consumer = %s AND topic = ANY(%s)"
 _SKIPPED = """
 SELECT topic, partition, "offset" FROM dead_letter
-WHERE consumer = %s AND (settled_at IS NULL OR settled_how <> 'retried')
+WHERE consumer = %s AND reason <> 'forged' AND (settled_at IS NULL OR settled_how <> 'retried')
 """
+"""What is forged every reader finds out for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Rebuild:
         self._projections = projections
         self._connection = connection
         self._progress = progress
-        self._reader = Reader([cls for projection in projections for cls in projection.of])
+        self._reader = Reader([cls for projection in projections for cls in projection.of], trust_of(settings))
         self._topics = sorted({settings.topic(declaration_of(cls).owner) for part in projections for cls in part.of})
         self._cursors: dict[Partition, Cursor] = {}
 

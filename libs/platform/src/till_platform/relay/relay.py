@@ -22,8 +22,9 @@ from psycopg.types.json import Jsonb
 
 from till_events.topics import source_of
 from till_platform.kafka.refusals import denial
+from till_platform.kafka.signatures import Signer
 from till_platform.relay.kafka_side import KafkaSide
-from till_platform.relay.rows import COLUMNS, headers_of
+from till_platform.relay.rows import COLUMNS, Outgoing, headers_of
 from till_platform.telemetry import metrics
 
 BATCH = 2_000
@@ -58,6 +59,7 @@ class Relay:
         kafka: KafkaSide,
         *,
         idle_seconds: float = POLL_SECONDS,
+        signer: Signer | None = None,
     ) -> None:
         self.topic = kafka.topic
         self.source = source_of(service)
@@ -68,6 +70,7 @@ class Relay:
         """What Kafka will not let it do, as long as it will not."""
         self._connect = connect
         self._kafka = kafka
+        self._signer = signer
         self._idle_seconds = idle_seconds
         self._connection: Connection[Any] | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -111,8 +114,7 @@ class Relay:
                 except (KafkaError, psycopg.OperationalError, OSError) as error:
                     failures += 1
                     self.refusal = denial(error) or self.refusal
-                    detail = denial(error) or str(error)[:300]
-                    _log.warning("relay_again", topic=self.topic, error=type(error).__name__, detail=detail)
+                    _log.warning("relay_again", topic=self.topic, error=type(error).__name__, why=denial(error))
                     await self._pause(min(5.0, 0.1 * 2**failures))
                 finally:
                     await self._let_go()
@@ -162,17 +164,17 @@ class Relay:
     async def _publish(self, rows: Sequence[tuple[Any, ...]]) -> None:
         assert self._producer is not None
         partitions = sorted(await self._producer.partitions_for(self.topic))
-        sent = []
-        for row in rows:
-            if not row[-1]:  # a private fact stays here
-                continue
-            key = row[5].encode()
-            partition = self._partitioner(key, partitions, partitions)
-            headers = [*headers_of(row, self.source), ("ce_prevposition", b"%d" % self._last.get(partition, 0))]
-            self._last[partition] = row[0]
-            sent.append(
-                await self._producer.send(self.topic, value=row[6], key=key, partition=partition, headers=headers)
+        records = [self._record(row, partitions) for row in rows if row[-1]]  # a private fact stays here
+        if self._signer is not None:
+            proofs = self._signer.sign([((self.topic, record.partition), record) for record in records])
+            for record, proof in zip(records, proofs, strict=True):
+                record.headers.append(proof)
+        sent = [
+            await self._producer.send(
+                self.topic, value=one.value, key=one.key, partition=one.partition, headers=one.headers
             )
+            for one in records
+        ]
         lost = set()
         for future in sent:
             acknowledged = await future
@@ -185,6 +187,13 @@ class Relay:
             return
         await self._in_thread(self._mark, rows[-1][0])
         self.position = rows[-1][0]
+
+    def _record(self, row: Sequence[Any], partitions: list[int]) -> Outgoing:
+        key = row[5].encode()
+        partition = self._partitioner(key, partitions, partitions)
+        headers = [*headers_of(row, self.source), ("ce_prevposition", b"%d" % self._last.get(partition, 0))]
+        self._last[partition] = row[0]
+        return Outgoing(partition, key, row[6], headers)
 
     def _mark(self, position: int) -> None:
         assert self._connection is not None

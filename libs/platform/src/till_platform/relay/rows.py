@@ -1,6 +1,7 @@
 """A row of the log as the record it is published as."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from till_events.envelope import Envelope, to_headers
@@ -9,6 +10,16 @@ COLUMNS = """
 position, stream, sequence, id::text, type, key, data, occurred_at, recorded_at,
 correlation_id, causation_id, actor, store_id, traceparent, public
 """
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A record on its way to a partition of the topic."""
+
+    partition: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
 
 
 def headers_of(row: Sequence[Any], source: str) -> list[tuple[str, bytes]]:

@@ -11,6 +11,7 @@ from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode
 from till_platform.batch import Fact
 from till_platform.domain import Conflict, Invalid, NotFound
 from till_platform.eventstore.errors import VersionConflict
+from till_platform.worker.reading import FORGED
 from till_platform.worker.transaction import BatchTransaction, Permanent
 
 _LIST = """
@@ -33,6 +34,12 @@ DELETE FROM parked_key WHERE consumer = %s AND topic = %s AND key = %s AND NOT E
     SELECT 1 FROM dead_letter WHERE consumer = %s AND topic = %s AND key = %s AND settled_at IS NULL
 )
 """
+
+
+class ForgedLetter(Conflict):
+    """A letter that the owner of its topic did not send can only be given up."""
+
+    code = "forged-letter"
 
 
 class StillUnreadable(Conflict):
@@ -132,6 +139,8 @@ def _waiting(connection: Connection[Any], first: DeadLetter) -> Sequence[DeadLet
 
 
 def _facts(found: DeadLetter) -> list[Fact[Any]]:
+    if found.reason == FORGED:
+        raise ForgedLetter(f"dead letter {found.id} is forged and is never taken; discard it", id=found.id)
     headers = {name: value.encode() for name, value in found.headers.items()}
     try:
         event = decode(found.type or "", found.value or b"")

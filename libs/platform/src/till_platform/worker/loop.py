@@ -255,8 +255,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
         )
         self.refusal = denial(error)
-        why = {"detail": self.refusal} if self.refusal else {}
-        _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause, **why)
+        _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause, why=self.refusal)
         for partition in consumer.assignment():
             consumer.pause(partition)
             self._lost.add(partition)

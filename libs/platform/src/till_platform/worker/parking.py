@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from till_platform.worker.reading import Entry, Letter
+from till_platform.worker.reading import FORGED, Entry, Letter
 
 WAITING = "waiting"
 """The reason of a letter that is sound itself, but follows a bad one of the same key."""
@@ -37,7 +37,7 @@ def sort_out(entries: Iterable[Entry], parked: set[ParkedKey]) -> tuple[list[Ent
         place = (entry.partition[0], key) if key is not None else None
         if entry.letter is not None:
             letters.append(entry.letter)
-            if place:
+            if place and entry.letter.reason != FORGED:
                 waiting.add(place)
         elif place in waiting:
             letters.append(Letter(entry.partition, entry.record, WAITING, "follows a dead letter of the same key"))
@@ -47,14 +47,15 @@ def sort_out(entries: Iterable[Entry], parked: set[ParkedKey]) -> tuple[list[Ent
 
 
 def bury(connection: Connection[Any], consumer: str, letters: Sequence[Letter]) -> None:
-    """Keep the letters with their original bytes and headers, and park their keys."""
+    """Keep the letters with their original bytes and headers, and park their keys. A forged one is kept without: nobody waits for it."""
     for letter in letters:
         record, (topic, number) = letter.record, letter.partition
+        key = record.key if letter.reason != FORGED else None
         headers = {name: _readable(value) for name, value in record.headers}
-        row = [consumer, topic, number, record.offset, record.key, headers.get("ce_type"), headers.get("ce_id")]
+        row = [consumer, topic, number, record.offset, key, headers.get("ce_type"), headers.get("ce_id")]
         connection.execute(_BURY, [*row, letter.reason, letter.detail, Jsonb(headers), record.value])
-        if record.key is not None:
-            connection.execute(_PARK, [consumer, topic, record.key])
+        if key is not None:
+            connection.execute(_PARK, [consumer, topic, key])
 
 
 def _readable(value: bytes) -> str:

@@ -11,7 +11,11 @@ from typing import Any, Protocol
 from till_events.base import Event
 from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode, types_of
 from till_platform.batch import Fact
+from till_platform.kafka.signatures import Trust
 from till_platform.worker.cursor import Cursor, Partition
+
+FORGED = "forged"
+"""The reason of a letter that the owner of the topic did not send: never taken, whatever an operator says, and no key waits for it."""
 
 
 class Record(Protocol):
@@ -79,7 +83,9 @@ class Reading:
 class Reader:
     """Decodes what a consumer wants and skips the rest."""
 
-    def __init__(self, wanted: Sequence[type[Event]]) -> None:
+    def __init__(self, wanted: Sequence[type[Event]], trust: Trust | None = None) -> None:
+        """Without `trust` it is left to Kafka's access rules that only an owner writes to its topic."""
+        self._trust = trust
         self._wanted = {name.encode() for name in types_of(*wanted)}
         self._families = {name.rsplit(b".v", 1)[0] for name in self._wanted}
 
@@ -107,12 +113,25 @@ class Reader:
         if position <= cursor.last_position:
             reading.repeats += 1
             return cursor.passed(record.offset)
+        if doubt := self._doubt(record, partition, kind):
+            after = cursor.passed(record.offset)
+            reading.entries.append(Entry(partition, record, after, letter=Letter(partition, record, FORGED, doubt)))
+            return after
         if previous != cursor.last_position:
             return replace(cursor, hole=previous) if cursor.hole is None else cursor
         after = Cursor(record.offset + 1, position)
         if kind in self._wanted or kind.rsplit(b".v", 1)[0] in self._families:
             self._decode(record, partition, after, headers, kind, key, reading)
         return after
+
+    def _doubt(self, record: Record, partition: Partition, kind: bytes) -> str | None:
+        """Why this cannot come from the owner of the topic, if it cannot."""
+        owner = partition[0].partition(".")[2]
+        if not kind.startswith(f"tillstream.{owner}.".encode()):
+            return f"{kind.decode(errors='replace')[:200]} is not an event of {owner}"
+        if self._trust is not None and not self._trust.vouches_for(owner, partition, record):
+            return f"no signature of {owner} that we trust"
+        return None
 
     def _decode(
         self,
