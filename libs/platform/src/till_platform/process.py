@@ -33,7 +33,7 @@ from till_platform.relay.relay import POLL_SECONDS, WOKEN_POLL_SECONDS, Relay
 from till_platform.service import Service, asyncapi
 from till_platform.settings import Settings
 from till_platform.telemetry.tracing import configure_tracing
-from till_platform.worker.loop import WorkerLoop
+from till_platform.worker.loop import LONGEST_PAUSE, WorkerLoop
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Reader
 from till_platform.worker.transaction import BatchTransaction, Taken
@@ -197,6 +197,7 @@ def wake_from_thread(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) 
 async def _consume(running: Running) -> None:
     """Keep trying to reach Kafka, then read until the loop ends."""
     assert running.worker is not None
+    failures = 0
     while True:
         broker = make_broker(running.settings)
         subscribe(broker, running.worker, running.service.sources, running.settings)
@@ -204,14 +205,16 @@ async def _consume(running: Running) -> None:
             await broker.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, Kafka may be well again in a moment
             why = await explain(error, running.settings)
-            running.worker.refusal = why
+            running.worker.refused.note(why)
             _log.warning("kafka_not_reached", error=type(error).__name__, why=why)
         else:
-            await running.worker.ended.wait()
-            await broker.stop()
-            return
+            failures = 0
+            await running.worker.parted.wait()
         await broker.stop()
-        await asyncio.sleep(1.0)
+        if running.worker.ended.is_set() or running.worker.stopping:
+            return
+        failures += 1
+        await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
 
 
 def _begin(running: Running, work: Any) -> None:

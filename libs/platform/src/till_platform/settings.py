@@ -54,7 +54,8 @@ class KafkaSettings(BaseSettings):
     @classmethod
     def _from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Secrets are mounted as files: `TILL_PG_FILE` is read where `TILL_PG` is not set."""
-        files = {name: os.environ.get(f"{_variable(name)}_FILE") for name in cls.model_fields if name not in given}
+        wanted = [name for name in cls.model_fields if name not in given]
+        files = {name: given.get(f"{name}_file") or os.environ.get(f"{_variable(name)}_FILE") for name in wanted}
         return {**given, **{name: _content(name, path) for name, path in files.items() if path}}
 
     @model_validator(mode="after")

@@ -5,7 +5,9 @@ aiokafka gives one and the same "Unable to bootstrap" for a wrong password, a wr
 
 import asyncio
 import ssl
+import time
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -18,10 +20,29 @@ from till_platform.settings import KafkaSettings
 
 DENIALS = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 KNOCK_SECONDS = 5.0
+FRESH_SECONDS = 10.0
 
 
 class Refused(ConnectionError):
     """Kafka does not let us in, or not do what we must. The message says what to look at."""
+
+
+class Refusal:
+    """What Kafka did not let us do lately. A client that is refused one thing may succeed with another between two tries."""
+
+    def __init__(self) -> None:
+        self._why = ""
+        self._until = 0.0
+
+    @property
+    def why(self) -> str | None:
+        """The last refusal, as long as it is fresh."""
+        return self._why if time.monotonic() < self._until else None
+
+    def note(self, why: str | None) -> None:
+        """Keep a refusal for a while."""
+        if why:
+            self._why, self._until = why, time.monotonic() + FRESH_SECONDS
 
 
 def denial(error: BaseException) -> str | None:
@@ -31,6 +52,12 @@ def denial(error: BaseException) -> str | None:
     what = {TopicAuthorizationFailedError: "topic", GroupAuthorizationFailedError: "group"}.get(type(error), "cluster")
     named = ", ".join(sorted(_names(error.args))) or "not said which"
     return f"Kafka refuses us ({what}: {named}): `till access list` shows who may do what"
+
+
+def hidden(consumer: AIOKafkaConsumer) -> str | None:
+    """Return which topics of its subscription Kafka does not show to a consumer: aiokafka reads the others and says nothing."""
+    unseen = sorted(topic for topic in consumer.subscription() if consumer.partitions_for_topic(topic) is None)
+    return f"Kafka does not show us {', '.join(unseen)}: `till access list` shows who may do what" if unseen else None
 
 
 async def explain(error: BaseException, settings: KafkaSettings) -> str:

@@ -14,6 +14,7 @@ from psycopg import Connection
 from till_events.base import declaration_of
 from till_platform.batch import Batch
 from till_platform.kafka.connection import connection_options
+from till_platform.kafka.refusals import Refused
 from till_platform.kafka.signatures import trust_of
 from till_platform.projections import tables
 from till_platform.projections.db import Db
@@ -137,6 +138,7 @@ class Rebuild:
         total = sum(bounds.values())
         skipped = set(self._connection.execute(_SKIPPED, [self._consumer]).fetchall())
         left = {place: end for place, end in bounds.items() if self._cursor(place).next_offset < end}
+        await _see(client, {topic for topic, _ in left})
         client.assign([TopicPartition(*place) for place in left])
         for place in left:
             client.seek(TopicPartition(*place), self._cursor(place).next_offset)
@@ -179,6 +181,17 @@ class Rebuild:
     def _drop(self) -> None:
         for part in self._projections:
             tables.drop(self._connection, part.name + tables.REBUILT)
+
+
+async def _see(client: AIOKafkaConsumer, topics: set[str]) -> None:
+    """Wait until all topics are there. aiokafka waits for one that it may not see for ever, asking without a pause."""
+    deadline = time.monotonic() + REFILL_PATIENCE_SECONDS
+    while unseen := topics - await client.topics():
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"Kafka does not show us {', '.join(sorted(unseen))}: `till access list` shows who may do what"
+            )
+        await asyncio.sleep(0.5)
 
 
 def _open(settings: Settings) -> AIOKafkaConsumer:

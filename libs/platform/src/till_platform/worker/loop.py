@@ -12,12 +12,12 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, OffsetOutOfRangeError
 from psycopg import Connection
 from psycopg.errors import IdleInTransactionSessionTimeout
 
 from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
-from till_platform.kafka.refusals import denial
+from till_platform.kafka.refusals import Refusal, denial, hidden
 from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Hole, Reader, Reading
@@ -53,10 +53,12 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self.name = name
         self.measures = measures
         self.failure: Exception | None = None
-        self.refusal: str | None = None
-        """What Kafka will not let it do, as long as it will not."""
+        self.refused = Refusal()
         self.turned_at = time.monotonic()
         self.ended = asyncio.Event()
+        """It reads no more."""
+        self.parted = asyncio.Event()
+        """It is done with its client: for good, or to be given another one."""
         self._reader = reader
         self._transaction = transaction
         self._connect = connect
@@ -70,6 +72,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._rewound: dict[Partition, _Rewind] = {}
         self._in_flight: asyncio.Task[None] | None = None
         self._stopping = False
+        self._spent = False
         self._failures = 0
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-decode")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-write")
@@ -93,12 +96,13 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     def use(self, consumer: AIOKafkaConsumer) -> None:
         """Read with this client; it is told to us before it is given any partition."""
         self._consumer = consumer
+        self.parted.clear()
 
     async def run(self) -> None:
-        """Read until `stop`. What ends it before that, a `TopicShortened` or a bug, is raised and kept in `failure`."""
+        """Read until `stop`, or until the client is spent. A `TopicShortened` or a bug is raised and kept in `failure`."""
         assert self._consumer is not None
         try:
-            while not self._stopping:
+            while not (self._stopping or self._spent):
                 await self._turn(self._consumer)
                 self.turned_at = time.monotonic()
             if self._in_flight is not None:
@@ -108,16 +112,29 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             _log.critical("worker_stopped", consumer=self.name, exc_info=error)
             raise
         finally:
-            self.ended.set()
-            self._decoding.shutdown(wait=False, cancel_futures=True)
-            self._writing.shutdown(wait=True)
-            if self._connection is not None:
-                self._connection.close()
+            if not self._spent or self._stopping:
+                self.ended.set()
+                self._decoding.shutdown(wait=False, cancel_futures=True)
+                self._writing.shutdown(wait=True)
+                if self._connection is not None:
+                    self._connection.close()
+            self._spent = False
+            self.parted.set()
 
     @property
     def ready(self) -> bool:
         """Whether it has been given partitions and knows where it stands in them."""
-        return bool(self._cursors) and not self._lost
+        return bool(self._cursors) and not self._lost and self.refusal is None
+
+    @property
+    def refusal(self) -> str | None:
+        """What Kafka will not let it do, as long as it will not."""
+        return self.refused.why
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to end."""
+        return self._stopping
 
     def stop(self) -> None:
         """End after the batch in flight."""
@@ -138,7 +155,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         ) as error:
             await self._again(consumer, error)
             return
-        self.refusal = None
+        self.refused.note(hidden(consumer))
         self.measures.observe(consumer, self._cursors)
         await self._judge_rewinds(consumer)
         if reading is not None:
@@ -254,7 +271,9 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         pause = (
             0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
         )
-        self.refusal = denial(error)
+        self.refused.note(denial(error))
+        # aiokafka's heartbeat, once refused, never beats again, whatever is allowed later.
+        self._spent = isinstance(error, GroupAuthorizationFailedError)
         _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause, why=self.refusal)
         for partition in consumer.assignment():
             consumer.pause(partition)
