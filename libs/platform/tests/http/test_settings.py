@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from till_platform.settings import Settings, SettingsError
+from till_platform.settings import KafkaSettings, Settings, SettingsError
 
 LOCAL = {
     "TILL_SERVICE": "order",
@@ -154,3 +154,13 @@ def test_settings_do_not_change(told) -> None:
     settings = told(LOCAL)
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+def test_an_authority_that_is_not_there_is_told_before_anything_is_tried(told, tmp_path) -> None:
+    with pytest.raises(SettingsError, match="TILL_KAFKA_CA_FILE"):
+        told(LOCAL, TILL_KAFKA_CA_FILE=str(tmp_path / "ca.pem"))
+
+
+def test_an_administrator_needs_kafka_and_no_database(monkeypatch) -> None:
+    monkeypatch.setenv("TILL_KAFKA", "k:9092")
+    assert KafkaSettings.read(service="till").kafka == "k:9092"

@@ -3,10 +3,11 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from till_events.order import OrderPaymentRecorded
+from till_platform.kafka.signatures import Signer, Trust, new_signing_key
 from till_platform.worker.cursor import Cursor
-from till_platform.worker.reading import Reader
+from till_platform.worker.reading import FORGED, Reader
 
-from .records import PLACE, Partition, paid
+from .records import PLACE, Partition, Record, paid
 
 
 def read(partition, cursor=None, start=0):
@@ -119,3 +120,50 @@ def test_a_reading_cut_in_two_anywhere_moves_the_cursors_as_one(kinds, seed):
     assert first.before == reading.before
     assert first.after == second.before
     assert second.after == reading.after
+
+
+def forged(kind=None, position=3, previous=2):
+    """One that the owner did not send, made to fit where the partition ends."""
+    (one,) = Partition().publish(paid(customer="eve"), kind=kind).records
+    return [*one.headers[:-2], ("ce_logposition", b"%d" % position), ("ce_prevposition", b"%d" % previous)]
+
+
+def with_a_forgery(partition, headers):
+    value = Partition().publish(paid(customer="eve", amount=666)).records[0].value
+    partition.records.append(Record(len(partition.records), b"eve", value, headers))
+    return partition
+
+
+def test_an_event_on_the_topic_of_another_service_is_forged_and_moves_no_position():
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2))
+    headers = forged("tillstream.loyalty.PointsAccrued.v1")
+    reading = read(with_a_forgery(partition, headers))
+    assert [entry.letter.reason for entry in reading.entries if entry.letter] == [FORGED]
+    assert reading.after[PLACE] == Cursor(3, 2)
+
+
+def signing(partition, signer):
+    for record, proof in zip(partition.records, signer.sign([(PLACE, one) for one in partition.records]), strict=True):
+        record.headers.append(proof)
+    return partition
+
+
+def test_a_forged_event_is_buried_and_what_the_owner_sends_after_it_is_read():
+    signer = Signer(new_signing_key())
+    reader = Reader([OrderPaymentRecorded], Trust({"order": [signer.public]}))
+    genuine = signing(Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3)), signer)
+    last = genuine.records.pop()
+    partition = with_a_forgery(genuine, forged())
+    partition.records.append(Record(len(partition.records), last.key, last.value, last.headers))
+    reading = reader.read({PLACE: partition.records}, {PLACE: Cursor()})
+    assert amounts(reading) == [1, 2, 3]
+    assert [entry.letter.reason for entry in reading.entries if entry.letter] == [FORGED]
+
+
+def test_control_without_trusted_keys_a_forged_event_that_fits_is_taken_and_stops_what_follows():
+    partition = with_a_forgery(Partition().publish(paid(amount=1)).publish(paid(amount=2)), forged())
+    real = Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3)).records[2]
+    partition.records.append(Record(3, real.key, real.value, real.headers))
+    reading = read(partition)
+    assert amounts(reading) == [1, 2, 666]
+    assert reading.repeats == 1, "its position was taken"

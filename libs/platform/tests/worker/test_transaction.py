@@ -12,10 +12,11 @@ from till_platform.projections.projection import Projection
 from till_platform.projections.table import Table
 from till_platform.reactions.reaction import Reaction
 from till_platform.worker.cursor import Cursor, Fenced, read_cursors
-from till_platform.worker.reading import Reader
+from till_platform.worker.letters import ForgedLetter, discard, retry
+from till_platform.worker.reading import FORGED, Reader
 from till_platform.worker.transaction import BatchTransaction, Superseded
 
-from .records import PLACE, Partition, paid
+from .records import PLACE, Partition, Record, paid
 
 pytestmark = pytest.mark.integration
 CONSUMER = "test.worker"
@@ -220,4 +221,21 @@ def test_effects_done_long_ago_are_forgotten_and_what_is_published_again_asks_fo
     partition.again(0, 2)
     assert worker.take(partition.records[2:]).effects == 0
     assert rows(worker, "SELECT count(*) FROM effect") == [(0,)]
+    assert sums(worker) == {"ann": 12}
+
+
+def test_a_forged_event_keeps_nobody_waiting_and_is_never_taken(worker):
+    partition = (
+        Partition().publish(paid(amount=5)).publish(kind="tillstream.loyalty.PointsAdjusted.v1", value=b"{}", key="ann")
+    )
+    partition.records[1].headers[-2:] = [("ce_logposition", b"9"), ("ce_prevposition", b"1")]
+    real = Partition().publish(paid(amount=5)).publish(paid(amount=7)).records[1]
+    partition.records.append(Record(2, real.key, real.value, real.headers))
+    worker.take(partition.records)
+    assert sums(worker) == {"ann": 12}, "the key is not parked"
+    ((number, reason),) = rows(worker, "SELECT id, reason FROM dead_letter")
+    assert reason == FORGED
+    with pytest.raises(ForgedLetter):
+        retry(worker.connection, worker.transaction, number, by="test")
+    discard(worker.connection, worker.transaction, number, why="forged", by="test")
     assert sums(worker) == {"ann": 12}

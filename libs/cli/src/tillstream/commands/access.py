@@ -1,6 +1,5 @@
 import asyncio
 import re
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,12 +53,14 @@ def grant(
     not there, 5 where the name is taken (unless --renew: then exactly this is granted, with a new password), 6 where Kafka does not take us
     for its administrator, 7 where it does not let us in.
     """
+    from tillstream.access.subscribers import let_in
+
     settings = _settings(kafka, data_dir, offline=strimzi)
     principal = _subscriber(name, topics, settings)
     if strimzi:
         _print_strimzi([_user(principal, cluster, bytes_per_second)], as_json=as_json)
         return
-    password = asyncio.run(_grant(settings, principal, bytes_per_second, renew=renew))
+    password = asyncio.run(let_in(settings, principal, bytes_per_second, renew=renew))
     credentials = {
         "bootstrap.servers": settings.kafka,
         "security.protocol": settings.kafka_protocol,
@@ -129,7 +130,9 @@ def resources(
 @app.command("list")
 def list_(kafka: Kafka = None, data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
     """Show who may write and read what, how fast, and who has a password, as Kafka itself says."""
-    found = asyncio.run(_listed(_settings(kafka, data_dir)))
+    from tillstream.access.subscribers import everybody
+
+    found = asyncio.run(everybody(_settings(kafka, data_dir)))
     if as_json:
         console.print_json({"principals": found})
         return
@@ -144,65 +147,15 @@ def list_(kafka: Kafka = None, data_dir: DataDir = DEFAULT_DATA_DIR, as_json: As
 @app.command()
 def revoke(name: Name, kafka: Kafka = None, data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
     """Let a system outside in no more: its rules are gone at once, also for connections that are open. Exit code 4 if there is none."""
+    from tillstream.access.subscribers import let_out
+
     settings = _settings(kafka, data_dir)
     principal = _subscriber(name, "", settings)
-    if not asyncio.run(_revoke(settings, principal.name)):
+    if not asyncio.run(let_out(settings, principal.name)):
         raise CommandFailed(f"{principal.name} may do nothing as it is", "till access list", Exit.NOT_FOUND)
     if as_json:
         console.print_json({"revoked": principal.name})
     console.say(f"{principal.name} may do nothing any more")
-
-
-async def _grant(settings: "KafkaSettings", principal: "Principal", bytes_per_second: int, *, renew: bool) -> str:
-    from till_platform.kafka.topics import existing_topics
-    from tillstream.access.administrator import administering
-
-    async with administering(settings) as administrator:
-        if missing := sorted(set(principal.reads) - set(await existing_topics(settings))):
-            raise CommandFailed(f"there is no topic {', '.join(missing)}", "till access services", Exit.NOT_FOUND)
-        if not renew and principal.name in {*await administrator.users(), *await administrator.rules()}:
-            raise CommandFailed(
-                f"{principal.name} is let in already", "till access grant … --renew, or another name", Exit.CONFLICT
-            )
-        password = secrets.token_urlsafe(32)
-        await administrator.allow(principal)
-        await administrator.limit(principal.name, bytes_per_second)
-        await administrator.give_password(principal.name, password)
-        return password
-
-
-async def _revoke(settings: "KafkaSettings", name: str) -> bool:
-    from tillstream.access.administrator import administering
-
-    async with administering(settings) as administrator:
-        rules = (await administrator.rules()).get(name, set())
-        await administrator.forbid(name, rules)
-        if name in await administrator.limits():
-            await administrator.limit(name, None)
-        return await administrator.take_password(name) or bool(rules)
-
-
-async def _listed(settings: "KafkaSettings") -> list[dict[str, Any]]:
-    from tillstream.access.administrator import administering
-
-    async with administering(settings) as administrator:
-        users, rules, limits = await administrator.users(), await administrator.rules(), await administrator.limits()
-    ours = sorted(name for name in {*users, *rules} if name.startswith(f"{settings.namespace}."))
-    return [
-        {
-            "principal": name,
-            "writes": sorted(rule.name for rule in rules.get(name, ()) if rule.operation == "WRITE"),
-            "reads": sorted(
-                rule.name for rule in rules.get(name, ()) if (rule.resource, rule.operation) == ("topic", "READ")
-            ),
-            "groups": sorted(
-                rule.name + "*" * rule.prefixed for rule in rules.get(name, ()) if rule.resource == "group"
-            ),
-            "bytes_per_second": limits.get(name),
-            "password": name in users,
-        }
-        for name in ours
-    ]
 
 
 def _settings(kafka: str | None, data_dir: Path, *, offline: bool = False) -> "KafkaSettings":
