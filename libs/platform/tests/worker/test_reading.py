@@ -167,3 +167,17 @@ def test_control_without_trusted_keys_a_forged_event_that_fits_is_taken_and_stop
     reading = read(partition)
     assert amounts(reading) == [1, 2, 666]
     assert reading.repeats == 1, "its position was taken"
+
+
+def test_what_was_refused_for_want_of_a_key_is_read_once_the_key_is_known():
+    old, new = Signer(new_signing_key()), Signer(new_signing_key())
+    partition = Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3))
+    for record, signer in zip(partition.records, (old, new, new), strict=True):
+        record.headers += signer.sign([(PLACE, record)])
+    knows_old = Reader([OrderPaymentRecorded], Trust({"order": [old.public]}))
+    knows_both = Reader([OrderPaymentRecorded], Trust({"order": [old.public, new.public]}))
+    before = knows_old.read({PLACE: partition.records[:2]}, {PLACE: Cursor()}).after[PLACE]
+    assert before == Cursor(2, 1)
+    assert knows_both.read({PLACE: partition.records[2:]}, {PLACE: before}).after[PLACE].hole == 2
+    again = knows_both.read({PLACE: partition.records}, {PLACE: Cursor(0, before.last_position)})
+    assert amounts(again) == [2, 3]
