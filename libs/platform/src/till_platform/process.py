@@ -209,6 +209,7 @@ async def _consume(running: Running) -> None:
             _log.warning("kafka_not_reached", error=type(error).__name__, why=why)
         else:
             failures = 0
+            running.worker.refused.forget()
             await running.worker.parted.wait()
         await broker.stop()
         if running.worker.ended.is_set() or running.worker.stopping:

@@ -44,6 +44,10 @@ class Refusal:
         if why:
             self._why, self._until = why, time.monotonic() + FRESH_SECONDS
 
+    def forget(self) -> None:
+        """It is known that the refusal is over."""
+        self._until = 0.0
+
 
 def denial(error: BaseException) -> str | None:
     """Return what Kafka denies to us, if that is what the error says."""

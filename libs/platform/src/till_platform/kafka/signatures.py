@@ -28,6 +28,7 @@ from till_platform.settings import Settings, SettingsError
 SIGNATURE = "ce_signature"
 TOGETHER = 64
 _ROOT, _KEY_ID, _SIGNED, _HASH = b"tillstream-records-1\0", 8, 64, 32
+_LONGEST_PATH = (TOGETHER.bit_length() - 1) * _HASH
 _REMEMBERED = 4_096
 
 Header = tuple[str, bytes]
@@ -100,7 +101,7 @@ class Trust:
         except binascii.Error:
             return False
         signed, path = proof[: _KEY_ID + _SIGNED], proof[_KEY_ID + _SIGNED :]
-        if len(path) % _HASH:
+        if len(path) % _HASH or len(path) > _LONGEST_PATH:
             return False
         root = _leaf(place, record)
         for start in range(0, len(path), _HASH):

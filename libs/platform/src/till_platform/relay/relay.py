@@ -218,9 +218,8 @@ class Relay:
         await self._in_thread(self._mark, 0)
 
     async def _let_go(self) -> None:
-        if self._producer is not None:
-            self._producer = None
-            await self._kafka.close()
+        self._producer = None
+        await self._kafka.close()
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await self._in_thread(connection.close)
