@@ -52,7 +52,7 @@ def test_followed_topics_show_what_comes(shop, file) -> None:
     async def follow() -> list[str]:
         wanted = Wanted(topics=[shop.attached.topic("order")])
         seen: list[str] = []
-        async with aclosing(tail(shop.attached.state.kafka, wanted, last=0, follow=True)) as batches:
+        async with aclosing(tail(shop.attached.kafka, wanted, last=0, follow=True)) as batches:
             async for events in batches:
                 seen += [event.envelope.subject for event in events]
                 if seen:
