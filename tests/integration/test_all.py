@@ -7,6 +7,7 @@ import httpx2
 import psutil
 import pytest
 
+from till_platform.audit.keys import new_key
 from till_platform.testing.running import eventually
 
 from .conftest import open_store
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def migrated(chain):
-    return chain("order")
+    return chain("order", TILL_AUDIT_KEY=new_key(), TILL_AUDIT_SECONDS="1")
 
 
 @pytest.fixture
@@ -41,6 +42,13 @@ def test_what_the_api_appends_the_relay_publishes_without_having_to_poll(order):
         open_store(client)
     # alone it would look again after a second
     eventually(lambda: published(order) == order.rows("SELECT position FROM log_head")[0][0], within=0.9)
+
+
+def test_the_worker_has_the_log_signed_by_and_by(order):
+    query = "SELECT count(*) FROM log WHERE type = 'tillstream.order.OrderLogSigned.v1' AND public"
+    eventually(lambda: order.rows(query)[0][0], within=30)
+    assert "log_signed" in order.log_text()
+    assert order.log_text().count("job_stopped") == 0
 
 
 def test_the_api_goes_first_where_both_want_the_processor(order):

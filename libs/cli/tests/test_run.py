@@ -156,6 +156,8 @@ def test_while_it_runs_status_gives_every_address_and_a_second_run_is_refused(st
     supervisor = stack.up()
     state = supervisor.await_ready()
 
+    assert stack.directory.audit_key.stat().st_mode & 0o777 == 0o600
+    assert "PUBLIC KEY" in stack.directory.audit_public_key.read_text()
     report = json.loads(till.invoke(app, ["status", "--json", "--data-dir", str(stack.directory.path)]).stdout)
     assert report["phase"] == "ready"
     assert set(report["services"]) == set(installed_services())

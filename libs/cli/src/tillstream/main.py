@@ -13,12 +13,14 @@ from till_platform.local import LocalProblem
 from tillstream import console
 from tillstream.commands import (
     access,
+    audit,
     contracts,
     demo,
     dlq,
     doctor,
     down,
     events,
+    events_files,
     import_,
     logs,
     outbox,
@@ -66,7 +68,10 @@ app.command("outbox")(outbox.outbox)
 app.command("demo")(demo.demo)
 app.command("import")(import_.import_)
 app.command("verify")(verify.verify)
+events.app.command("export")(events_files.export)
+events.app.command("import")(events_files.import_)
 app.add_typer(events.app, name="events")
+app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(access.app, name="access")

@@ -4,8 +4,9 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.progress import (
     BarColumn,
@@ -22,10 +23,12 @@ from rich.text import Text
 
 from tillstream import console
 
+T = TypeVar("T")
 Tell = Callable[[str, int, int | None], None]
 """Told what is done, how much of it is, and how much there is, where that is known."""
 
 _EVERY_SECONDS = 1.0
+_EVERY_ITEMS = 500
 
 
 @contextmanager
@@ -47,6 +50,16 @@ def progress(*, as_json: bool) -> Iterator[Tell]:
         yield bars.tell
     finally:
         bars.stop()
+
+
+def counted(items: Iterable[T], tell: Callable[[int, int | None], None], total: int | None = None) -> Iterator[T]:
+    """Hand on what there is, and tell now and then how much of it was."""
+    number = 0
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _EVERY_ITEMS == 0:
+            tell(number, total)
+    tell(number, total)
 
 
 class _Rate(ProgressColumn):

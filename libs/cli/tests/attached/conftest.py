@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,11 +11,15 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from till_platform.audit.signing import Signing
+from till_platform.parts import open_parts
+from till_platform.settings import Settings
 from till_platform.testing.infra import Infra
 from till_platform.testing.running import Issuer as TestIssuer
 from till_platform.testing.running import ServiceUnderTest, eventually
 from tillstream.attached import Attached
 from tillstream.exits import CommandFailed
+from tillstream.local.audit_key import ensure_audit_key
 from tillstream.local.directory import DataDirectory
 from tillstream.local.issuer import AUDIENCE, ISSUER, Issuer
 from tillstream.local.state import StackState
@@ -99,9 +104,10 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def shop(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Order and customer, with two stores, two products, six receipts and a customer."""
+    """Order and customer, with two stores, two products, six receipts and a customer; their logs are signed."""
     directory = DataDirectory(tmp_path_factory.mktemp("till"))
     Issuer(directory.issuer_key, directory.jwks)
+    ensure_audit_key(directory)
     namespace = f"t{uuid4().hex[:8]}"
     trusted = {
         "TILL_AUTH_ISSUER": ISSUER,
@@ -166,4 +172,14 @@ def _fill(shop: Shop, folder: Path) -> None:
     for name in ("customers.csv", *told):
         done = shop.till("import", str(folder / name), "--json")
         assert done.code == 0, done
+    for service in shop.attached.services:
+        asyncio.run(_sign(shop, service))
     shop.catch_up()
+
+
+async def _sign(shop: Shop, service: str) -> None:
+    """What the services' own job does by and by, were they told the key."""
+    key = shop.attached.directory.audit_key.read_text()
+    settings = Settings.read(service=service, audit_key=key, audit_events=10, **shop.attached.settings(service))
+    async with open_parts(settings) as parts:
+        await Signing(settings).sign(parts, at_once=True)

@@ -1,5 +1,5 @@
 """Every event there is: importing this module declares them all."""
 
-from till_events import analytics, customer, loyalty, notification, order
+from till_events import analytics, audit, customer, loyalty, notification, order
 
-__all__ = ["analytics", "customer", "loyalty", "notification", "order"]
+__all__ = ["analytics", "audit", "customer", "loyalty", "notification", "order"]

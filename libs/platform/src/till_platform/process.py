@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from till_platform.audit.signing import Signing
 from till_platform.auth import Tokens
 from till_platform.batch import Batch
 from till_platform.clock import SystemClock
@@ -65,6 +66,7 @@ class Running:
     senders: list[SenderLoop] = field(default_factory=list)
     jobs: list[JobLoop] = field(default_factory=list)
     gauges: Gauges | None = None
+    signing: Signing | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def new_transaction(self) -> BatchTransaction:
@@ -179,7 +181,9 @@ async def _start(running: Running) -> None:
         running.senders = [
             SenderLoop(make(parts), parts.pool, parts.threads, parts.clock.now) for make in service.senders
         ]
-        running.jobs = [JobLoop(job, parts, parts.connect) for job in [*service.jobs, *HOUSEKEEPING]]
+        running.signing = Signing(running.settings)
+        jobs = [*service.jobs, *HOUSEKEEPING, *running.signing.jobs]
+        running.jobs = [JobLoop(job, parts, parts.connect) for job in jobs]
         running.gauges = Gauges(parts)
         _begin(running, running.gauges.run())
         for sender in running.senders:
@@ -251,9 +255,13 @@ def _checks(running: Running) -> dict[str, Check]:
         for name, failure in running.failures.items():
             raise NotReady(f"{name} stopped: {type(failure).__name__}: {failure}")
 
+    async def signing() -> Any:
+        return await running.signing.standing() if running.signing else None
+
     checks: dict[str, Check] = {"database": database, "loops": loops, **running.checks}
     if "worker" in running.roles:
         checks["worker"] = _progress(lambda: running.worker)
+        checks["audit"] = signing
     if "relay" in running.roles:
         checks["relay"] = _progress(lambda: running.relay)
     return checks

@@ -3,6 +3,7 @@
 import os
 import re
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from till_events.topics import topic_of
+from till_platform.audit.keys import NotAKey, PublicKey, SigningKey
 
 PREFIX = "TILL_"
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@\s]*):([^@\s]*)@")
@@ -122,6 +124,13 @@ class Settings(KafkaSettings):
     auth_jwks_file: Path | None = None
     cursor_secret: SecretStr = SecretStr("")
 
+    audit_key: SecretStr | None = None
+    """The Ed25519 private key, in PEM, with which the log is signed; without one it is not."""
+    audit_next_key: str | None = None
+    """The public key, in PEM, that is to sign after `audit_key`: announced, so that auditors trust it without being told."""
+    audit_events: int = Field(default=1_000, ge=10, le=10_000)
+    audit_seconds: int = Field(default=60, ge=1)
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     otlp_endpoint: str | None = None
@@ -149,6 +158,14 @@ class Settings(KafkaSettings):
         return self
 
     @model_validator(mode="after")
+    def _keys_are_keys(self) -> Self:
+        if self.audit_key:
+            _checked("audit_key", SigningKey, self.audit_key.get_secret_value())
+        if self.audit_next_key:
+            _checked("audit_next_key", PublicKey.of_pem, self.audit_next_key)
+        return self
+
+    @model_validator(mode="after")
     def _one_password(self) -> Self:
         if self.pg_password and _PASSWORD_IN_URL.search(self.pg):
             raise ValueError("TILL_PG names a password already: leave it out there, or do not set TILL_PG_PASSWORD")
@@ -167,6 +184,13 @@ def _content(field: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsError(f"{_variable(field)}_FILE: {path} cannot be read: {error.strerror}") from None
+
+
+def _checked(field: str, read: Callable[[str], object], pem: str) -> None:
+    try:
+        read(pem)
+    except NotAKey as error:
+        raise ValueError(f"{_variable(field)}: {error}") from None
 
 
 def _variable(field: str) -> str:

@@ -113,7 +113,7 @@ def _answers(answer: httpx2.Response, what: str, tell: Callable[[int], None]) ->
     counts: Counter[str] = Counter()
     for line in answer.iter_lines():
         told: dict[str, Any] = json.loads(line)
-        if "line" not in told and "problem" in told:
+        if "status" not in told and told.get("problem"):
             raise CommandFailed(
                 f"{what}: {told['problem']['detail']}", "till doctor; then the same command again", Exit.UNAVAILABLE
             )

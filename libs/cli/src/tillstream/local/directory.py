@@ -33,5 +33,13 @@ class DataDirectory:
         return self.path / "jwks.json"
 
     @property
+    def audit_key(self) -> Path:
+        return self.path / "secrets" / "audit.pem"
+
+    @property
+    def audit_public_key(self) -> Path:
+        return self.path / "audit.pub.pem"
+
+    @property
     def outbox(self) -> Path:
         return self.path / "outbox.sqlite"

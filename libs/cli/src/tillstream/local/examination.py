@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from till_events.topics import topic_of
+from till_platform.audit.heads import stream_of
 from till_platform.kafka.connection import connection_options
 from tillstream.attached import kafka_of
 from tillstream.local.directory import DataDirectory
@@ -22,6 +23,15 @@ from tillstream.local.state import StackState
 LITTLE_DISK_BYTES = 2_000_000_000
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 1.0
 LARGE_LAG = 10_000
+LONG_UNSIGNED_SECONDS = 600
+_SIGNED = """
+SELECT head.position, signed.position, coalesce(extract(epoch FROM clock_timestamp() - (
+    SELECT recorded_at FROM log WHERE log.position > signed.position AND stream <> %(stream)s ORDER BY log.position LIMIT 1
+))::float8, 0)
+FROM log_head AS head, (SELECT coalesce((
+    SELECT (convert_from(data, 'UTF8')::jsonb ->> 'position')::bigint FROM log WHERE stream = %(stream)s ORDER BY sequence DESC LIMIT 1
+), 0) AS position) AS signed
+"""
 START_AGAIN = "what died is started again by itself; if it goes on: till down && till up -d"
 
 
@@ -81,6 +91,7 @@ def _postgres(state: StackState) -> Iterator[Finding]:
                 if service == min(state.databases):
                     yield from _server(database)
                 yield from _backlog(service, database)
+                yield _signatures(service, database)
         except psycopg.Error as error:
             yield Finding(
                 f"database of {service}",
@@ -117,6 +128,18 @@ def _backlog(service: str, database: psycopg.Connection) -> Iterator[Finding]:
         ok=failing == 0,
         detail=f"{due} due, {failing} tried in vain",
         remedy=f"till logs {service}",
+    )
+
+
+def _signatures(service: str, database: psycopg.Connection) -> Finding:
+    """How far the log is signed. What nobody signs can be changed by whoever runs the database."""
+    found = database.execute(_SIGNED, {"stream": stream_of(service)}).fetchone()
+    head, signed, waited = found or (0, 0, 0.0)
+    return Finding(
+        f"signatures of {service}",
+        ok=waited < LONG_UNSIGNED_SECONDS,
+        detail=f"{signed:,} of {head:,} events are signed",
+        remedy=f"till logs {service}; with no TILL_AUDIT_KEY it signs nothing, and till down && till up -d gives it one",
     )
 
 

@@ -13,6 +13,7 @@ import psutil
 from till_platform.local import LocalProblem, LocalStack
 from till_platform.local.process import RecordedProcess
 from till_platform.local.settings import LocalSettings
+from tillstream.local.audit_key import ensure_audit_key
 from tillstream.local.catchers import Catchers
 from tillstream.local.directory import DataDirectory
 from tillstream.local.doors import Doors
@@ -106,6 +107,7 @@ class LocalRun:
 
     def _prepare_services(self) -> None:
         Issuer(self._data_dir.issuer_key, self._data_dir.jwks)
+        ensure_audit_key(self._data_dir)
         state = self.state
         state.kafka, state.redis = self._stack.kafka, self._stack.redis
         state.smtp, state.sms_url = self._catchers.smtp, self._catchers.sms_url
@@ -141,6 +143,7 @@ class LocalRun:
             "TILL_AUTH_ISSUER": ISSUER,
             "TILL_AUTH_AUDIENCE": AUDIENCE,
             "TILL_AUTH_JWKS_FILE": str(self._data_dir.jwks.absolute()),
+            "TILL_AUDIT_KEY_FILE": str(self._data_dir.audit_key.absolute()),
             "TILL_SMTP": state.smtp,
             "TILL_SMS_URL": state.sms_url,
             **(_variables(self._doors.of_service(service, state.namespace)) if state.secure else {}),

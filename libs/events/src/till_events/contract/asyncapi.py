@@ -12,7 +12,7 @@ from till_events.envelope import schema_url
 from till_events.registry import Declaration
 from till_events.topics import DEFAULT_PARTITIONS, OWNERS, topic_of
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Of the contracts as a whole: the second number rises with a new field or event, the first with a new major of an event."""
 
 BINDING = "0.5.0"

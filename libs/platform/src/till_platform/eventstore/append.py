@@ -35,8 +35,8 @@ COLUMNS = (
     "store_id",
     "traceparent",
 )
-_TYPES = ("int8", "text", "int4", "uuid", "text", "text", "bytea", "bool", "timestamptz", "timestamptz", *["text"] * 5)
-_COPY = f"COPY log ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+TYPES = ("int8", "text", "int4", "uuid", "text", "text", "bytea", "bool", "timestamptz", "timestamptz", *["text"] * 5)
+COPY = f"COPY log ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _VERSIONS = """
 SELECT wanted.stream, coalesce((SELECT max(sequence) FROM log WHERE log.stream = wanted.stream), 0)
 FROM unnest(%s::text[]) AS wanted (stream)
@@ -86,7 +86,7 @@ def append(connection: Connection[Any], commits: Sequence[Commit]) -> list[Outco
 
     Nothing of a refused commit is written. The caller commits; only then are the positions true.
     """
-    head = _lock_head(connection)
+    head = lock_head(connection)
     versions = _versions(connection, commits)
     answered = _answered(connection, commits)
     now = datetime.now(UTC)
@@ -111,7 +111,8 @@ def append(connection: Connection[Any], commits: Sequence[Commit]) -> list[Outco
     return outcomes
 
 
-def _lock_head(connection: Connection[Any]) -> int:
+def lock_head(connection: Connection[Any]) -> int:
+    """Become the only one who appends, until the transaction ends, and return the position of the last event."""
     row = connection.execute("SELECT position FROM log_head FOR UPDATE").fetchone()
     assert row is not None, "the log has no head: was the database migrated?"
     return int(row[0])
@@ -174,8 +175,8 @@ def _write(
     now: datetime,
 ) -> None:
     if rows:
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.set_types(_TYPES)
+        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+            copy.set_types(TYPES)
             for row in rows:
                 copy.write_row(row)
         connection.execute("UPDATE log_head SET position = %s", [head])

@@ -24,23 +24,26 @@ class Outgoing:
 
 def headers_of(row: Sequence[Any], source: str) -> list[tuple[str, bytes]]:
     """Return the Kafka headers of a row of the log: the same row always gives the same bytes."""
+    return to_headers(envelope_of(row, source))
+
+
+def envelope_of(row: Sequence[Any], source: str) -> Envelope:
+    """Return what a row of the log says about its event."""
     position, stream, sequence, event_id, kind, key, _, occurred_at, recorded_at, *rest = row
     correlation_id, causation_id, actor, store_id, traceparent, _ = rest
-    return to_headers(
-        Envelope(
-            id=event_id,
-            type=kind,
-            source=source,
-            subject=stream,
-            key=key,
-            sequence=sequence,
-            position=position,
-            time=occurred_at,
-            recorded_at=recorded_at,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            actor=actor,
-            store_id=store_id,
-            traceparent=traceparent,
-        )
+    return Envelope(
+        id=event_id,
+        type=kind,
+        source=source,
+        subject=stream,
+        key=key,
+        sequence=sequence,
+        position=position,
+        time=occurred_at,
+        recorded_at=recorded_at,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+        actor=actor,
+        store_id=store_id,
+        traceparent=traceparent,
     )
