@@ -85,3 +85,13 @@ def test_a_kafka_that_lets_in_everybody_has_nothing_to_grant():
 
 def test_without_a_stack_and_without_an_address_there_is_no_kafka(tmp_path):
     assert till("list", "--data-dir", str(tmp_path)).exception.code == Exit.UNAVAILABLE
+
+
+def test_the_page_tells_the_table_as_it_is():
+    page = (Path(__file__).parents[3] / "docs/access.md").read_text()
+    for row in TABLE.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{row['principal']}` |")]
+        reads = (
+            "all five" if len(row["reads"]) == len(TABLE) else ", ".join(f"`{topic}`" for topic in sorted(row["reads"]))
+        )
+        assert line == f"| `{row['principal']}` | `{row['writes'][0]}` | {reads} | `{row['group']}` |"

@@ -38,12 +38,12 @@ class Principal:
     def rules(self) -> list[Rule]:
         """What it may do, one by one."""
         found = [Rule("topic", topic, "WRITE") for topic in self.writes]
-        found += [Rule("topic", topic, "READ") for topic in sorted({*self.writes, *self.reads})]
+        found += [Rule("topic", topic, "READ") for topic in self.reads]
         return [*found, Rule("group", self.group, "READ", self.any_group_below)]
 
 
 def of_service(name: str, consumer: str, sources: Iterable[str], namespace: str = "till") -> Principal:
-    """Return the principal of a service. It may read its own topic in any case: rebuilds do."""
+    """Return the principal of a service. It reads its own topic only if it subscribes to that, too."""
     return Principal(
         name=topic_of(name, namespace),
         writes=[topic_of(name, namespace)],
