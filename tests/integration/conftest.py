@@ -1,8 +1,11 @@
 """A chain of shops on real parts of its own, for tests that break them; and the words in which tests talk to it."""
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2
@@ -12,6 +15,7 @@ from till_events.ids import new_id
 from till_platform.local.stack import LocalStack
 from till_platform.testing.infra import Infra
 from till_platform.testing.running import ServiceUnderTest
+from tillstream.attached import Attached
 
 _numbers = itertools.count(1)
 
@@ -41,6 +45,35 @@ def own_chain(own_stack, issuer, tmp_path_factory):
     yield make
     for service in reversed(made):
         service.stop()
+
+
+class Operated:
+    """A whole Tillstream, as whoever operates it has it before him: the `till` command, and a week of a chain's trade."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    @property
+    def attached(self) -> Attached:
+        return Attached(self.data_dir)
+
+    def till(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end and check how it ended; None is any way."""
+        command = [sys.executable, "-m", "tillstream.main", "--data-dir", str(self.data_dir), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+        assert code is None or done.returncode == code, (arguments, done.stdout[-2_000:], done.stderr[-2_000:])
+        return done
+
+
+@pytest.fixture(scope="session")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """Everything there is, on parts of its own, after a week of trade; whoever breaks it mends it."""
+    made = Operated(tmp_path_factory.mktemp("operated") / "till")
+    try:
+        made.till("demo", "--weeks", "1", "--keep", "--json")
+        yield made
+    finally:
+        made.till("down", code=None)
 
 
 def post(

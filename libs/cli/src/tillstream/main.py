@@ -14,6 +14,7 @@ from tillstream import console
 from tillstream.commands import (
     access,
     audit,
+    backup,
     contracts,
     demo,
     dlq,
@@ -25,6 +26,7 @@ from tillstream.commands import (
     logs,
     outbox,
     projections,
+    restore,
     status,
     token,
     up,
@@ -70,6 +72,8 @@ app.command("import")(import_.import_)
 app.command("verify")(verify.verify)
 events.app.command("export")(events_files.export)
 events.app.command("import")(events_files.import_)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")

@@ -59,7 +59,20 @@ async def _forget_effects(parts: Any) -> None:
 FORGET_EFFECTS = Job("forget-effects", timedelta(hours=1), _forget_effects)
 """What was done outside is in the events its sender recorded; the row that asked for it is kept for some weeks, for those who look."""
 
-HOUSEKEEPING = (FORGET_ANSWERS, FORGET_EFFECTS)
+
+async def _forget_calls(parts: Any) -> None:
+    await parts.reads.run(
+        lambda connection: connection.execute(
+            "DELETE FROM webhook_attempt WHERE at < clock_timestamp() - make_interval(days => %s)",
+            [parts.settings.effects_kept_days],
+        )
+    )
+
+
+FORGET_CALLS = Job("forget-webhook-calls", timedelta(hours=1), _forget_calls)
+"""What came of a call is for those who look; where a receiver stands is kept."""
+
+HOUSEKEEPING = (FORGET_ANSWERS, FORGET_EFFECTS, FORGET_CALLS)
 """The jobs that every service has."""
 
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Literal
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from till_events.base import declaration_of
 from till_platform.audit.signing import Signing
 from till_platform.auth import Tokens
 from till_platform.batch import Batch
@@ -33,7 +35,9 @@ from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.relay import POLL_SECONDS, WOKEN_POLL_SECONDS, Relay
 from till_platform.service import Service, asyncapi
 from till_platform.settings import Settings
-from till_platform.telemetry.tracing import configure_tracing
+from till_platform.telemetry.export import configure_export
+from till_platform.webhooks.calling import WebhookLoop
+from till_platform.worker.headroom import Headroom
 from till_platform.worker.loop import LONGEST_PAUSE, WorkerLoop
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Reader
@@ -67,6 +71,8 @@ class Running:
     jobs: list[JobLoop] = field(default_factory=list)
     gauges: Gauges | None = None
     signing: Signing | None = None
+    headroom: Headroom | None = None
+    webhooks: WebhookLoop | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def new_transaction(self) -> BatchTransaction:
@@ -78,7 +84,7 @@ class Running:
     @property
     def failures(self) -> dict[str, Exception]:
         """What stopped for good, by name: a bug, or a topic that lost events."""
-        loops: list[tuple[str, Any]] = [("worker", self.worker), ("relay", self.relay)]
+        loops: list[tuple[str, Any]] = [("worker", self.worker), ("relay", self.relay), ("webhooks", self.webhooks)]
         loops += [(f"sender of {loop.sender.kind}", loop) for loop in self.senders]
         loops += [(f"job {loop.job.name}", loop) for loop in self.jobs]
         return {name: loop.failure for name, loop in loops if loop is not None and loop.failure is not None}
@@ -106,7 +112,7 @@ def serve(
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # uvicorn raises it again in the end: what is open is still closed
-    flush_traces = configure_tracing(settings)
+    flush = configure_export(settings)
     config = uvicorn.Config(
         build_app(Running(service, settings, roles, **more)),
         host=settings.host,
@@ -116,13 +122,22 @@ def serve(
         timeout_graceful_shutdown=10,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     try:
         server.run([listener] if listener else None)
         if not server.started:
             sys.exit(3)
     finally:
-        flush_traces()
+        flush()
+
+
+class _Server(uvicorn.Server):
+    """Tells what goes on for ever that it is to end, before it waits for what is open."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        assert isinstance(self.config.app, FastAPI)
+        self.config.app.state.ending.set()
+        super().handle_exit(sig, frame)
 
 
 def build_app(running: Running) -> FastAPI:
@@ -143,7 +158,7 @@ def build_app(running: Running) -> FastAPI:
     return create_app(
         service.name,
         service.version,
-        routers=[*(service.routers if "api" in running.roles else ()), operations.router],
+        routers=[*(service.api if "api" in running.roles else ()), operations.router],
         tokens=Tokens.of(running.settings, SystemClock()),
         checks=_checks(running),
         asyncapi=lambda: asyncapi(service),
@@ -174,7 +189,7 @@ async def _start(running: Running) -> None:
             running.new_transaction(),
             parts.connect,
             committed=running.committed,
-            measures=Measures(service.consumer),
+            measures=Measures(service.consumer, _topics_of(running)),
             max_records=running.settings.max_batch,
         )
         _begin(running, _consume(running))
@@ -184,12 +199,24 @@ async def _start(running: Running) -> None:
         running.signing = Signing(running.settings)
         jobs = [*service.jobs, *HOUSEKEEPING, *running.signing.jobs]
         running.jobs = [JobLoop(job, parts, parts.connect) for job in jobs]
-        running.gauges = Gauges(parts)
+        running.gauges = Gauges(parts, service.consumer, service.figures)
+        running.headroom = Headroom(running.worker)
+        running.webhooks = WebhookLoop(parts, trusted=running.settings.trusted_hosts)
         _begin(running, running.gauges.run())
+        _begin(running, running.headroom.run())
+        _begin(running, running.webhooks.run())
         for sender in running.senders:
             _begin(running, sender.run())
         for job in running.jobs:
             _begin(running, job.run())
+
+
+def _topics_of(running: Running) -> dict[str, list[str]]:
+    """Return the topics that each read model is built of."""
+    return {
+        part.name: sorted({running.settings.topic(declaration_of(event).owner) for event in part.of})
+        for part in running.service.projections
+    }
 
 
 def wake_from_thread(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
@@ -237,7 +264,15 @@ async def _kept(work: Awaitable[None]) -> None:
 
 async def _stop(running: Running) -> None:
     """Let every loop end what it has begun."""
-    for loop in [running.worker, running.relay, running.gauges, *running.senders, *running.jobs]:
+    for loop in [
+        running.worker,
+        running.relay,
+        running.gauges,
+        running.headroom,
+        running.webhooks,
+        *running.senders,
+        *running.jobs,
+    ]:
         if loop is not None:
             loop.stop()
     if running.tasks:

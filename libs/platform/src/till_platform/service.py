@@ -11,6 +11,8 @@ from till_events.base import Event, declaration_of
 from till_platform.batch import Batch
 from till_platform.effects.sender import Sender
 from till_platform.eventstore.log import Log
+from till_platform.figures import Figure
+from till_platform.http import live_events
 from till_platform.http.app import create_app
 from till_platform.jobs import Job
 from till_platform.kafka.asyncapi import describe
@@ -18,6 +20,7 @@ from till_platform.parts import Parts
 from till_platform.projections.projection import Projection
 from till_platform.reactions.reaction import Reaction
 from till_platform.settings import Settings
+from till_platform.webhooks import api as webhooks
 
 assert catalogue  # importing it declares every event
 
@@ -45,10 +48,16 @@ class Service:
     senders: Sequence[Callable[[Parts], Sender]] = ()
     jobs: Sequence[Job] = ()
     watchers: Sequence[Watcher] = ()
+    figures: Sequence[Figure] = ()
     seed: Callable[[Log], Awaitable[None]] | None = None
     settings: type[Settings] = Settings
     extensions: Sequence[str] = ()
     version: str = "0.1.0"
+
+    @property
+    def api(self) -> list[APIRouter]:
+        """Its own routes, and those by which others read its log."""
+        return [*self.routers, live_events.router, webhooks.router]
 
     @property
     def consumer(self) -> str:
@@ -70,7 +79,7 @@ class Service:
 
 def openapi(service: Service) -> dict[str, Any]:
     """Return the OpenAPI document of the service's own routes."""
-    return create_app(service.name, service.version, routers=service.routers).openapi()
+    return create_app(service.name, service.version, routers=service.api).openapi()
 
 
 def asyncapi(service: Service) -> dict[str, Any]:

@@ -134,7 +134,11 @@ class Settings(KafkaSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     otlp_endpoint: str | None = None
+    otlp_metrics_seconds: float = Field(default=30.0, gt=0)
     trace_ratio: float = Field(default=1.0, ge=0, le=1)
+
+    webhook_hosts: str = ""
+    """Receivers that are trusted though their address is not public or their way is plain http: `host:port`, with commas between."""
 
     smtp: str | None = None
     sms_url: str | None = None
@@ -177,6 +181,11 @@ class Settings(KafkaSettings):
         if self.pg_password is None:
             return self.pg
         return make_conninfo(self.pg, password=self.pg_password.get_secret_value())
+
+    @property
+    def trusted_hosts(self) -> frozenset[str]:
+        """The receivers of webhooks that may be where others may not."""
+        return frozenset(filter(None, (one.strip() for one in self.webhook_hosts.split(","))))
 
 
 def _content(field: str, path: str) -> str:

@@ -5,6 +5,7 @@ from till_platform.eventstore.schema import steps
 RELEASED = {
     "first": "f87cf4c02b776f956e3ccdf0b4923d1037078ba7a8731d8e061521119dedcf8e",
     "effects_done": "8397846c5be7d90460ffa2c1b4192d8868cdeec0d1643ffea32629ad9482bf48",
+    "webhooks": "159fc0999ff8d0317fa030e408720456ced29a72fc463a54a6dc122347adc765",
 }
 
 

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from till_loyalty.api import accounts, cards, holds, programmes
 from till_loyalty.commands.publish_rules import publish_default_rules
+from till_loyalty.figures import FIGURES
 from till_loyalty.projections.accounts import Accounts
 from till_loyalty.projections.holds import Holds
 from till_loyalty.projections.ledgers import Ledgers
@@ -22,6 +23,7 @@ def service() -> Service:
         name="loyalty",
         projections=(Accounts(), Lots(), Holds(), Ledgers()),
         reactions=(WhenCustomerIsRegistered(), WhenPurchaseIsRecorded(), WhenPurchaseIsReturned()),
+        figures=FIGURES,
         routers=(cards.routes(answers), holds.router, accounts.router, programmes.router),
         jobs=(
             Job("release-overdue-holds", timedelta(seconds=5), release_overdue_holds),

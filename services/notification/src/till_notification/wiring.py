@@ -3,6 +3,7 @@ import httpx2
 from till_notification.api import messages, rules, templates
 from till_notification.commands.seed import seed
 from till_notification.domain.policy import QuietHours
+from till_notification.figures import FIGURES
 from till_notification.projections.consents import Consents
 from till_notification.projections.contacts import Contacts
 from till_notification.projections.messages import Messages
@@ -33,6 +34,7 @@ def service() -> Service:
             WhenCustomerIsRegistered(),
             WhenMessageIsRequested(),
         ),
+        figures=FIGURES,
         routers=(messages.router, templates.router, rules.router),
         senders=(message_sender,),
         seed=seed,

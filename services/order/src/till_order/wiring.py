@@ -1,5 +1,6 @@
 from till_order.api import order_moves, orders, products, receipts, returns, stores, workflows
 from till_order.commands.publish_workflow import publish_default
+from till_order.figures import FIGURES
 from till_order.projections.cards import Cards
 from till_order.projections.order_cards import OrderCards
 from till_order.projections.products import Products
@@ -16,6 +17,7 @@ def service() -> Service:
     return Service(
         name="order",
         projections=(Stores(), Products(), Cards(), Receipts(), OrderCards()),
+        figures=FIGURES,
         routers=(
             stores.router,
             products.router,

@@ -9,7 +9,7 @@ from tillstream.local.directory import DataDirectory
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 
 if TYPE_CHECKING:
-    from tillstream.local.examination import Finding
+    from tillstream.local.finding import Finding
 
 
 def doctor(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:

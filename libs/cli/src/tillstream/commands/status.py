@@ -1,8 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from rich.table import Table
 from typer import Exit as Leave
+from typer import Option
 
 from tillstream import console
 from tillstream.exits import Exit
@@ -13,12 +15,21 @@ from tillstream.local.state import StackState
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 
 
-def status(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
+def status(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    as_json: AsJson = False,
+    targets: Annotated[
+        bool, Option("--targets", help="Only where Prometheus finds the figures of each process, in its own form.")
+    ] = False,
+) -> None:
     """Show what runs and where: every address, its health, and how far each consumer is behind. Exit code 7 when nothing runs.
 
     With --json also each service's database address with its password, so that any outside client can attach.
     """
     directory = DataDirectory(data_dir)
+    if targets:
+        console.print_json(_targets(StackState.read(directory)))
+        return
     report = survey(directory)
     if as_json:
         console.print_json(report)
@@ -26,6 +37,16 @@ def status(data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> Non
         _print(report)
     if report["phase"] != "ready":
         raise Leave(Exit.UNAVAILABLE)
+
+
+def _targets(state: StackState) -> list[dict[str, Any]]:
+    """Every process of the services, with the labels that boards and alerts go by."""
+    parts = (("api", state.apis), ("worker", state.workers))
+    return [
+        {"targets": [urlsplit(url).netloc], "labels": {"job": "till", "service": name, "part": part}}
+        for part, urls in parts
+        for name, url in urls.items()
+    ]
 
 
 def survey(directory: DataDirectory) -> dict[str, Any]:

@@ -43,3 +43,8 @@ class DataDirectory:
     @property
     def outbox(self) -> Path:
         return self.path / "outbox.sqlite"
+
+    @property
+    def unfinished_restore(self) -> Path:
+        """There while a backup takes the place of what was here before."""
+        return self.path / "restore-unfinished"

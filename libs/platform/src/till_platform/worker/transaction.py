@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
 from till_platform.batch import Batch, Fact
@@ -20,6 +21,7 @@ from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.reactions.reaction import Reaction
+from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import span
 from till_platform.worker.cursor import advance
 from till_platform.worker.parking import bury, parked_keys, sort_out
@@ -41,17 +43,29 @@ class Superseded(Exception):
 class Taken:
     """What came of a reading."""
 
-    __slots__ = ("effects", "events", "facts", "letters")
+    __slots__ = ("effects", "facts", "letters", "recorded")
 
-    def __init__(self, facts: Sequence[Fact[Any]] = (), letters: int = 0, events: int = 0, effects: int = 0) -> None:
+    def __init__(
+        self,
+        facts: Sequence[Fact[Any]] = (),
+        letters: int = 0,
+        recorded: Sequence[StoredEvent] = (),
+        effects: int = 0,
+    ) -> None:
         self.facts = facts
         self.letters = letters
-        self.events = events
+        self.recorded = recorded
         self.effects = effects
+
+    @property
+    def events(self) -> int:
+        """How many events reactions raised."""
+        return len(self.recorded)
 
     def __add__(self, other: "Taken") -> "Taken":
         facts = [*self.facts, *other.facts]
-        return Taken(facts, self.letters + other.letters, self.events + other.events, self.effects + other.effects)
+        recorded = [*self.recorded, *other.recorded]
+        return Taken(facts, self.letters + other.letters, recorded, self.effects + other.effects)
 
 
 class BatchTransaction:
@@ -101,6 +115,7 @@ class BatchTransaction:
             entries, letters = sort_out(reading.entries, parked_keys(connection, self._consumer))
             taken, aggregates = self._apply(connection, facts_of(entries), reading, letters)
         self._cache.keep(aggregates)  # only now is it true what they say
+        metrics.events_recorded(taken.recorded)
         taken.letters = len(letters)
         return taken
 
@@ -123,7 +138,7 @@ class BatchTransaction:
             (outcome,) = append(connection, [commit])
             if isinstance(outcome, Exception):
                 raise outcome
-        return Taken(facts, events=len(commit.events) if commit else 0, effects=effects), aggregates.values()
+        return Taken(facts, recorded=commit.events if commit else (), effects=effects), aggregates.values()
 
     def _must_be_current(self, connection: Connection[Any]) -> None:
         if others := tables.of_other_versions(connection, self._projections):
@@ -135,8 +150,13 @@ class BatchTransaction:
         for projection in self._projections:
             part = batch.only(projection.of)
             if len(part):
-                with projecting(projection.name, part), tables.inside(connection, projection.name):
+                with (
+                    projecting(projection.name, part),
+                    metrics.PROJECTION_SECONDS.labels(projection.name).time(),
+                    tables.inside(connection, projection.name),
+                ):
                     projection.fold(part, db)
+                metrics.PROJECTION_EVENTS.labels(projection.name).inc(len(part))
 
     def _react(self, connection: Connection[Any], facts: Sequence[Fact[Any]]) -> tuple[BatchUnit, dict[str, Aggregate]]:
         work = [(fact, reaction) for fact in facts for reaction in self._reactions if type(fact.event) in reaction.of]
