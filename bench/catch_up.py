@@ -1,18 +1,17 @@
 """B4: catching up. A topic of payments is made into two tables of PostgreSQL, by everybody from the beginning.
 
-Each contender is a process of its own, with fresh tables and a fresh group in each round. The watcher asks for the number of payments in the
-balances every 50 ms; what counts is what was done from the first rows seen until both tables are whole, so starting up counts for nobody.
+Each contender is a process of its own, with fresh tables and a fresh group in each round. The watcher asks for the number of payments in
+the balances every 50 ms; what counts is what was done from the first rows seen until both tables are whole, so starting up counts for nobody.
 Peers that would take minutes get fewer of the same payments.
 """
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from catching import HERE, OurProgram, Program, forget, running
+from catching import HERE, OurProgram, Program, running
 from contest import Claim, Contender, Contest, Sample
 from payments import Oracle, Story, Topic, topic_of
 from peers.setup import peers
@@ -97,9 +96,7 @@ def library(infra: Infra, stage: Stage) -> Contender:
 
 @contextmanager
 def open_contest(infra: Infra) -> Iterator[Contest]:
-    stages = {
-        amount: topic_of(infra.kafka, f"catchup{amount}", Story(amount)) for amount in (FULL, MIDDLE, SMALL)
-    }
+    stages = {amount: topic_of(infra.kafka, f"catchup{amount}", Story(amount)) for amount in (FULL, MIDDLE, SMALL)}
     entered = [contender(infra, entry, stages[entry.amount]) for entry in entries()]
     entered.insert(2, library(infra, stages[SMALL]))
     yield Contest(

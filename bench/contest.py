@@ -50,10 +50,11 @@ class Contender:
 
 @dataclass(frozen=True)
 class Claim:
-    """The lower end of the interval of ours over theirs is to reach `at_least`."""
+    """The lower end of the interval of ours over theirs is to reach `at_least`. Ours is the first contender, or the one named by `of`."""
 
     against: str
     at_least: float
+    of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class Outcome:
     samples: dict[str, list[Sample | None]]
     failures: dict[str, str]
 
-    def ratio(self, against: str) -> tuple[float, float, float] | None:
+    def ratio(self, against: str, of: str | None = None) -> tuple[float, float, float] | None:
         """Return the median of ours over theirs and its bootstrap interval of 95 %; None if they never met."""
-        ours, theirs = self.samples[self.contest.contenders[0].name], self.samples[against]
+        ours, theirs = self.samples[of or self.contest.contenders[0].name], self.samples[against]
         pairs = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True) if mine and other]
         return interval(pairs) if pairs else None
 

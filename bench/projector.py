@@ -1,4 +1,4 @@
-"""Ours in B4, B8, B10 and B11: the real worker of a service that has two read models and nothing else. `python projector.py <name> worker`."""
+"""Ours in B4, B8, B10 and B11: the real worker of a service of two read models and nothing else. `python projector.py <name> worker`."""
 
 import sys
 from typing import ClassVar

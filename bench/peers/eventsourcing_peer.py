@@ -1,6 +1,7 @@
 """eventsourcing 9.5.6 as it comes: a log of its own in PostgreSQL and a ProjectionRunner. `fill` records the payments, `project` projects.
 
-Effectively once: its tracking record is written in the transaction of each event. Locking mode, the default; its database functions lose events.
+Effectively once: its tracking record is written in the transaction of each event. Locking mode, its default, since its database functions
+lose events.
 """
 
 import os
@@ -23,7 +24,7 @@ class Order(Aggregate):
     """An order that is paid in parts."""
 
     @event("Paid")
-    def __init__(self, order_id: str, payment: dict[str, object]) -> None:
+    def __init__(self, order_id: str, payment: dict[str, object]) -> None:  # noqa: ARG002 - makes the id
         self.last = payment
 
     @event("PaidMore")

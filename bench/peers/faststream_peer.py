@@ -55,7 +55,7 @@ async def raw(values: list[bytes]) -> None:
         await connection.execute(SET_ORDERS, fold.last_payments())
 
 
-async def as_it_is(message):  # noqa: ANN001, ANN201, D103
+async def as_it_is(message):
     return message.body
 
 

@@ -20,7 +20,7 @@ topic = app.topic(JOB.topic, value_serializer="raw", key_serializer="raw")
 
 
 @app.agent(topic)
-async def project(stream):  # noqa: ANN001, ANN201, D103
+async def project(stream):
     connection = await psycopg.AsyncConnection.connect(JOB.pg, autocommit=True)
     async for values in stream.take(500, within=0.2):
         fold = Fold()

@@ -18,19 +18,22 @@ ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset
 """
 
 
-def write(connection, fold, offsets):  # noqa: ANN001, ANN201, D103
+def write(connection, fold, offsets):
     with connection.transaction():
         connection.execute(INCREMENT, fold.balances())
         connection.execute(SET_ORDERS, fold.last_payments())
         connection.execute(MOVE, [list(offsets), list(offsets.values())])
 
 
-async def main():  # noqa: ANN201, D103
+async def main():
     connection = psycopg.connect(JOB.pg, autocommit=True)
     connection.execute(CHECKPOINTS)
     thread, loop = ThreadPoolExecutor(1), asyncio.get_running_loop()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=JOB.kafka, auto_offset_reset="earliest", fetch_max_bytes=16_000_000, max_partition_fetch_bytes=4_000_000
+        bootstrap_servers=JOB.kafka,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=16_000_000,
+        max_partition_fetch_bytes=4_000_000,
     )
     await consumer.start()
     partitions = [TopicPartition(JOB.topic, number) for number in range(JOB.partitions)]
