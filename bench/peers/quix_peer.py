@@ -1,5 +1,5 @@
-"""Quix Streams 3.28. `default`: state by customer and its PostgreSQLSink as documented. `tuned`: shorter intervals, fetches of 16 MB, msgspec
-for the JSON, and a sink of our own that writes a batch in one statement. At least once; state and changelog let it converge.
+"""Quix Streams 3.28. `default`: state by customer and its PostgreSQLSink as documented. `tuned`: shorter intervals, fetches of 16 MB,
+msgspec for the JSON, and a sink of our own that writes a batch in one statement. At least once; state and changelog let it converge.
 """
 
 from typing import Any
@@ -63,7 +63,7 @@ def last(payment: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     tuned = {
-        "commit_interval": 2.0,
+        "commit_interval": 1.0,
         "consumer_extra_config": {
             "fetch.queue.backoff.ms": 5,
             "queued.min.messages": 400_000,

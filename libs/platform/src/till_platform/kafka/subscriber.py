@@ -21,6 +21,8 @@ from till_platform.worker.loop import WorkerLoop
 
 METADATA_MAX_AGE_MS = 10_000
 REBALANCE_TIMEOUT_MS = 30_000
+LARGEST_RECORD_BYTES = 1_100_000
+USUAL_RECORD_BYTES = 1_000
 
 
 class LoopSubscriber(BatchSubscriber):
@@ -78,6 +80,8 @@ def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], set
     async def read(_: Sequence[Any]) -> None:
         """Read the events of other services and our own into read models and reactions."""
 
+    # What is fetched at once is what a batch takes; it bounds the memory of a worker with a backlog.
+    fetched = max(2_000_000, settings.max_batch * USUAL_RECORD_BYTES)
     subscriber = broker.subscriber(
         *(settings.topic(source) for source in sources),
         batch=True,
@@ -91,8 +95,8 @@ def subscribe(broker: KafkaBroker, loop: WorkerLoop, sources: Sequence[str], set
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-        fetch_max_bytes=2_000_000,
-        max_partition_fetch_bytes=1_100_000,
+        fetch_max_bytes=fetched,
+        max_partition_fetch_bytes=max(LARGEST_RECORD_BYTES, fetched // 2),
         title=loop.name,
     )
     subscriber(read)

@@ -1,8 +1,7 @@
 """How far a consumer has come in a partition."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -10,8 +9,7 @@ Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """The next offset needed, and the log position of the last event taken: whatever comes at or below it is a repeat.
 
     `hole` is the position that the first record out of place says it follows. Until one comes that follows ours, nothing is taken and the

@@ -5,7 +5,8 @@ moment ago, notices then, and refills the topic behind it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from till_events.base import Event
@@ -86,7 +87,7 @@ class Reader:
     def __init__(self, wanted: Sequence[type[Event]], trust: Trust | None = None) -> None:
         """Without `trust` it is left to Kafka's access rules that only an owner writes to its topic."""
         self._trust = trust
-        self._wanted = {name.encode() for name in types_of(*wanted)}
+        self._wanted = {name.encode(): name for name in types_of(*wanted)}
         self._families = {name.rsplit(b".v", 1)[0] for name in self._wanted}
 
     def read(self, polled: Mapping[Partition, Sequence[Record]], cursors: Mapping[Partition, Cursor]) -> Reading:
@@ -104,7 +105,7 @@ class Reader:
         headers = dict(record.headers)
         try:
             position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
-            kind, key = headers["ce_type"], headers["ce_partitionkey"]
+            kind, _ = headers["ce_type"], headers["ce_partitionkey"]
         except (KeyError, ValueError, TypeError) as error:
             after = cursor.passed(record.offset)
             letter = Letter(partition, record, "unreadable-envelope", f"{type(error).__name__}: {error}")
@@ -118,16 +119,16 @@ class Reader:
             reading.entries.append(Entry(partition, record, after, letter=Letter(partition, record, FORGED, doubt)))
             return after
         if previous != cursor.last_position:
-            return replace(cursor, hole=previous) if cursor.hole is None else cursor
+            return cursor._replace(hole=previous) if cursor.hole is None else cursor
         after = Cursor(record.offset + 1, position)
-        if kind in self._wanted or kind.rsplit(b".v", 1)[0] in self._families:
-            self._decode(record, partition, after, headers, kind, key, reading)
+        if (name := self._wanted.get(kind)) is not None or kind.rsplit(b".v", 1)[0] in self._families:
+            self._decode(record, partition, after, headers, name, reading)
         return after
 
     def _doubt(self, record: Record, partition: Partition, kind: bytes) -> str | None:
         """Why this cannot come from the owner of the topic, if it cannot."""
-        owner = partition[0].partition(".")[2]
-        if not kind.startswith(f"tillstream.{owner}.".encode()):
+        owner, prefix = _owner_of(partition[0])
+        if not kind.startswith(prefix):
             return f"{kind.decode(errors='replace')[:200]} is not an event of {owner}"
         if self._trust is not None and not self._trust.vouches_for(owner, partition, record):
             return f"no signature of {owner} that we trust"
@@ -139,14 +140,14 @@ class Reader:
         partition: Partition,
         after: Cursor,
         headers: dict[str, bytes],
-        kind: bytes,
-        key: bytes,
+        name: str | None,
         reading: Reading,
     ) -> None:
         entry = Entry(partition, record, after)
         try:
-            event = decode(kind.decode(), record.value or b"")
-            entry.fact = Fact(event, headers, key.decode(), *partition, record.offset)
+            event = decode(name or headers["ce_type"].decode(), record.value or b"")
+            key = headers["ce_partitionkey"].decode()
+            entry.fact = Fact(event, headers, key, *partition, record.offset)
         except UnknownType:
             return
         except UnknownMajor as error:
@@ -154,3 +155,10 @@ class Reader:
         except (UnreadableEvent, UnicodeDecodeError) as error:
             entry.letter = Letter(partition, record, "unreadable-event", str(error))
         reading.entries.append(entry)
+
+
+@cache
+def _owner_of(topic: str) -> tuple[str, bytes]:
+    """Return whose topic this is, and how the types of its owner's events begin."""
+    owner = topic.partition(".")[2]
+    return owner, f"tillstream.{owner}.".encode()
