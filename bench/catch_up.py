@@ -21,7 +21,8 @@ from till_platform.testing.infra import Infra
 
 FULL = int(os.environ.get("TILL_BENCH_EVENTS", "300000"))
 HALF, FIFTH, SMALL = FULL // 2, FULL // 5, FULL // 50
-OURS, LIMIT, LIBRARY = "tillstream", "bare aiokafka, fold, overlapped", "eventsourcing ProjectionRunner"
+OURS, LIBRARY = "tillstream", "eventsourcing ProjectionRunner"
+LIMIT, QUIET = "bare aiokafka, fold, overlapped", "… its cycle collector as ours"
 ONE, BATCH, RAW = "FastStream one by one", "FastStream batch", "FastStream raw bytes, folded"
 QUIX, QUIX_TUNED, FAUST = "Quix Streams", "Quix Streams tuned", "Faust take(500)"
 CONVERGING, INCREMENT = "Bytewax converging", "Bytewax incrementing"
@@ -52,6 +53,13 @@ def entries() -> list[Entry]:
     return [
         Entry(OURS, EXACT, FULL, OUR_PROGRAM, "the worker, all safeties on; TILL_MAX_BATCH=5000"),
         Entry(LIMIT, "effectively once, one reader", FULL, peer("limit.py"), "getmany(5000), msgspec, unnest"),
+        Entry(
+            QUIET,
+            "effectively once, one reader",
+            FULL,
+            peer("limit.py", "quiet"),
+            "the same, gc.set_threshold(400_000)",
+        ),
         Entry(ONE, TWICE, SMALL, peer("faststream_peer.py", "one"), "default, NACK_ON_ERROR"),
         Entry(BATCH, TWICE, FIFTH, peer("faststream_peer.py", "batch"), "documented: 500, pydantic, executemany"),
         Entry(RAW, TWICE, FULL, peer("faststream_peer.py", "raw"), "tuned: 5,000, msgspec, unnest"),
