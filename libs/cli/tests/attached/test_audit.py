@@ -17,8 +17,8 @@ from till_platform.audit.keys import PublicKey
 from till_platform.eventstore.schema import migrate
 from tillstream.audit.places import check_topic
 from tillstream.exits import Exit
+from tillstream.local.database_examined import _signatures
 from tillstream.local.directory import DataDirectory
-from tillstream.local.examination import _signatures
 from tillstream.topics import ends_of, open_topics, read_to
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
