@@ -3,9 +3,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from rich.console import Console
 
+from tillstream.demo.importing import _answers
 from tillstream.demo.report import print_live_orders, print_timeline
 from tillstream.demo.run import NOTE, Choice, told_before
 from tillstream.exits import CommandFailed, Exit
@@ -65,3 +67,16 @@ def test_a_directory_that_holds_another_demo_is_left_alone_before_anything_is_st
             told_before(tmp_path, other)
         assert conflict.value.code == Exit.CONFLICT
     assert told_before(tmp_path / "fresh", Choice(2)) is None
+
+
+def test_a_customer_whose_row_has_no_problem_is_counted_as_registered() -> None:
+    lines = '{"row": 1, "status": "created", "customer_id": "c1", "problem": null}\n{"rows": 1}\n'
+
+    assert _answers(httpx2.Response(200, text=lines), "customers", lambda _: None) == {"created": 1}
+
+
+def test_a_list_that_breaks_off_is_told_with_its_reason() -> None:
+    lines = '{"line": 1, "status": "recorded"}\n{"problem": {"detail": "the database is away"}}\n'
+
+    with pytest.raises(CommandFailed, match="the database is away"):
+        _answers(httpx2.Response(200, text=lines), "receipts", lambda _: None)
