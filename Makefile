@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check deploy-tools deploy-check fix lock contracts bench bench-year bench-cards
+.PHONY: help setup up down demo test check deploy-tools deploy-check compose-check fix lock contracts bench bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal -
 OURS = --no-emit-package tillstream-events --no-emit-package tillstream-platform
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv, each package by version and hash (done by the others when needed)
 	@$(PYTHON) tools/setup.py
@@ -43,6 +43,9 @@ deploy-tools: setup ## Install what looks at deploy/ (kubectl, kubernetes-valida
 
 deploy-check: deploy-tools ## Check what is in deploy/ with these
 	@$(BIN)/pytest -q deploy/tests
+
+compose-check: setup ## Really run the compose file (root on Debian; elsewhere skipped): 1,000 receipts, kills, restarts
+	@$(BIN)/python deploy/compose/check/run.py
 
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix
