@@ -100,7 +100,7 @@ class Project:
             command, cwd=self._folder, env=self._environment, check=False, capture_output=True, text=True, timeout=900
         )
         if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
 
 
