@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check deploy-tools deploy-check compose-check fix lock contracts bench bench-year bench-cards
+.PHONY: help setup up down demo test check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-SOURCES = $(wildcard libs/*/src services/*/src)
+SOURCES = $(wildcard libs/*/src services/*/src) faultlab
 # The first Python that is new enough; without one, setup says what is missing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
@@ -36,7 +36,7 @@ check: setup ## Check style, types, imports and contracts; what a change must pa
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/till contracts check
-	@$(BIN)/pytest -q -m "not integration" -x
+	@$(BIN)/pytest -q -m "not integration and not simulation" -x
 
 deploy-tools: setup ## Install what looks at deploy/ (kubectl, kubernetes-validate, hadolint, yamllint, checkov) into .venv-deploy
 	@$(PYTHON) deploy/setup_checks.py
@@ -46,6 +46,9 @@ deploy-check: deploy-tools ## Check what is in deploy/ with these
 
 compose-check: setup ## Really run the compose file (root on Debian; elsewhere skipped): 1,000 receipts, kills, restarts
 	@$(BIN)/python deploy/compose/check/run.py
+
+simulate: setup ## Run our own code under seeds of faults, on models of Kafka and PostgreSQL (SEED=n prints one timeline; SEEDS=n; CONTROL=C2)
+	@$(BIN)/python -m faultlab.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CONTROL),--control $(CONTROL))
 
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix

@@ -6,6 +6,7 @@ RELEASED = {
     "first": "f87cf4c02b776f956e3ccdf0b4923d1037078ba7a8731d8e061521119dedcf8e",
     "effects_done": "8397846c5be7d90460ffa2c1b4192d8868cdeec0d1643ffea32629ad9482bf48",
     "webhooks": "159fc0999ff8d0317fa030e408720456ced29a72fc463a54a6dc122347adc765",
+    "letters_of_a_wiped_topic": "3170a316057dba037f1a36f9970232c86f061338e3223ceb5c13a527f481cb76",
 }
 
 

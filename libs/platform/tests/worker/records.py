@@ -39,10 +39,10 @@ def paid(customer="ann", amount=100):
 class Partition:
     """One partition of a topic, written to as a relay writes: positions may jump (private events, other partitions)."""
 
-    def __init__(self):
+    def __init__(self, after=0):
         self.records = []
-        self._positions = count(1)
-        self._last = 0
+        self._positions = count(after + 1)
+        self._last = after
 
     def publish(self, event=None, *, value=None, kind=None, key=None, skip=0):
         for _ in range(skip):

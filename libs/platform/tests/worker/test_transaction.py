@@ -47,12 +47,13 @@ class Purse(Aggregate):
 class WhenPaid(Reaction):
     name = "when_paid"
     of = (OrderPaymentRecorded,)
+    refused = 666
 
     def wants(self, fact):
         return [(Purse, fact.event.customer_id)]
 
     def react(self, fact, unit):
-        if fact.event.amount_minor == 666:
+        if fact.event.amount_minor == self.refused:
             raise Conflict("this amount is refused")
         purse = unit.get(Purse, fact.event.customer_id)
         purse.record(
@@ -167,8 +168,8 @@ def test_a_refused_event_is_found_among_many_and_its_key_waits_while_others_flow
         partition.publish(paid(customer=f"c{number % 4}", amount=666 if number == 9 else 1))
     worker.take(partition.records)
     assert sums(worker) == {"c0": 5, "c1": 2, "c2": 5, "c3": 5}
-    letters = rows(worker, 'SELECT "offset"::int, reason FROM dead_letter ORDER BY "offset"')
-    assert letters == [(9, "refused:conflict"), (13, "waiting"), (17, "waiting")]
+    buried = rows(worker, 'SELECT "offset"::int, reason FROM dead_letter ORDER BY "offset"')
+    assert buried == [(9, "refused:conflict"), (13, "waiting"), (17, "waiting")]
     assert rows(worker, "SELECT next_offset::int, last_position::int FROM checkpoint") == [(20, 20)]
 
 
@@ -239,3 +240,54 @@ def test_a_forged_event_keeps_nobody_waiting_and_is_never_taken(worker):
         retry(worker.connection, worker.transaction, number, by="test")
     discard(worker.connection, worker.transaction, number, why="forged", by="test")
     assert sums(worker) == {"ann": 12}
+
+
+def wiped(*events):
+    """The topic made anew: offsets begin at 0, and the log goes on where it was."""
+    partition = Partition(after=100)
+    for event in events:
+        partition.publish(event)
+    return partition.records
+
+
+def waiting(worker):
+    return rows(worker, 'SELECT "offset"::int, reason FROM dead_letter WHERE settled_at IS NULL ORDER BY id')
+
+
+def test_on_a_wiped_topic_a_letter_at_the_offset_of_an_older_one_is_kept_too(worker):
+    worker.take(Partition().publish(paid(amount=666)).records)
+    worker.cursors = {PLACE: Cursor(1, 100)}
+    worker.take(wiped(paid(customer="bob", amount=666), paid(customer="bob", amount=5)))
+    assert waiting(worker) == [(0, "refused:conflict"), (0, "refused:conflict"), (1, "waiting")]
+
+
+def test_letters_of_a_key_are_taken_in_the_order_they_came_whatever_their_offsets(worker, monkeypatch):
+    before = Partition().publish(paid(customer="bob")).publish(paid(amount=666)).publish(paid(amount=1))
+    worker.take(before.records)
+    worker.cursors = {PLACE: Cursor(3, 100)}
+    worker.take(wiped(paid(amount=2)))
+    assert waiting(worker) == [(1, "refused:conflict"), (2, "waiting"), (0, "waiting")]
+    monkeypatch.setattr(WhenPaid, "refused", 0)
+    retry(worker.connection, worker.transaction, 1, by="ops")
+    taken = "SELECT convert_from(data, 'UTF8')::jsonb->>'points' FROM log WHERE stream = 'purse-ann' ORDER BY sequence"
+    assert rows(worker, taken) == [("666",), ("1",), ("2",)]
+
+
+def test_a_settled_letter_that_is_read_once_more_parks_nothing(worker):
+    partition = Partition().rubbish(key=b"ann")
+    worker.take(partition.records)
+    discard(worker.connection, worker.transaction, 1, why="no event", by="ops")
+    worker.cursors = {PLACE: Cursor(1, 0)}
+    partition.publish(paid(amount=5))
+    worker.take(partition.records)
+    assert sums(worker) == {"ann": 5}
+    assert rows(worker, "SELECT count(*) FROM parked_key") == [(0,)]
+
+
+def test_an_open_letter_that_is_read_once_more_is_kept_once_and_its_key_waits(worker):
+    partition = Partition().rubbish(key=b"ann")
+    worker.take(partition.records)
+    worker.cursors = {PLACE: Cursor(1, 0)}
+    partition.publish(paid(amount=5))
+    worker.take(partition.records)
+    assert waiting(worker) == [(0, "unreadable-envelope"), (1, "waiting")]

@@ -112,15 +112,22 @@ class SenderLoop:
                     for effect in claimed:
                         group.create_task(self._deliver(effect))
             except DATABASE_AWAY as error:
-                _log.warning("sender_again", kind=self.sender.kind, error=type(error).__name__)
-                await self._pause(1.0)
+                await self._stand_back(error)
             except BaseExceptionGroup as group_error:
+                away, bugs = group_error.split(DATABASE_AWAY)
+                if away is not None and bugs is None:  # not even the failure could be noted: the lease runs out
+                    await self._stand_back(away)
+                    continue
                 self.failure = RuntimeError(f"the sender of {self.sender.kind} failed: {group_error.exceptions[0]!r}")
                 _log.critical("sender_stopped", kind=self.sender.kind, exc_info=group_error)
                 raise
             else:
                 if not claimed:
                     await self._pause(IDLE_SECONDS)
+
+    async def _stand_back(self, error: BaseException) -> None:
+        _log.warning("sender_again", kind=self.sender.kind, error=type(error).__name__)
+        await self._pause(1.0)
 
     async def _deliver(self, effect: Effect) -> None:
         with span(f"deliver {effect.kind}", parent=effect.traceparent, kind="client"):

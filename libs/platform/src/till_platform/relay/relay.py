@@ -34,6 +34,10 @@ WOKEN_POLL_SECONDS = 1.0
 """How long one waits that is woken by those who append, in case a second instance of the service appends too."""
 LEASE_SECONDS = 10
 CHECK_SECONDS = 5.0
+STAND_BY_SECONDS = 1.0
+LONGEST_PAUSE = 5.0
+MOST_DOUBLINGS = 6
+"""By then the longest pause is reached. After a thousand, an hour without Kafka, the number would not fit a float any more."""
 _log = structlog.get_logger(__name__)
 
 _PENDING = f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position LIMIT %s"
@@ -80,6 +84,7 @@ class Relay:
         self._partitioner = DefaultPartitioner()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="relay")
         self._wake = asyncio.Event()
+        self._told_to_stop = asyncio.Event()
         self._stopping = False
         self._checked_at = 0.0
         self._reached = False
@@ -97,6 +102,7 @@ class Relay:
         """End after the batch in flight."""
         self._stopping = True
         self._wake.set()
+        self._told_to_stop.set()
 
     async def run(self) -> None:
         """Publish until `stop`, through every outage of Kafka or the database."""
@@ -110,12 +116,12 @@ class Relay:
                 except NotLeading:
                     self._reached = True
                     self.turned_at = time.monotonic()
-                    await self._pause(1.0)
+                    await self._stand_back(STAND_BY_SECONDS)
                 except (KafkaError, psycopg.OperationalError, OSError) as error:
                     failures += 1
                     self.refusal = denial(error) or self.refusal
                     _log.warning("relay_again", topic=self.topic, error=type(error).__name__, why=denial(error))
-                    await self._pause(min(5.0, 0.1 * 2**failures))
+                    await self._stand_back(min(LONGEST_PAUSE, 0.1 * 2 ** min(failures, MOST_DOUBLINGS)))
                 finally:
                     await self._let_go()
         except Exception as error:
@@ -227,6 +233,11 @@ class Relay:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _stand_back(self, seconds: float) -> None:
+        """Wait without being woken: what is new in the log neither makes us the leader nor brings Kafka back."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told_to_stop.wait(), seconds)
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

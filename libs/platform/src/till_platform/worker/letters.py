@@ -24,7 +24,7 @@ _ONE = "SELECT * FROM dead_letter WHERE id = %s"
 _LOCK = "SELECT 1 FROM parked_key WHERE consumer = %s AND topic = %s AND key = %s FOR UPDATE"
 _WAITING = """
 SELECT * FROM dead_letter
-WHERE consumer = %s AND topic = %s AND key = %s AND settled_at IS NULL ORDER BY partition, "offset"
+WHERE consumer = %s AND topic = %s AND key = %s AND settled_at IS NULL ORDER BY id
 """
 _SETTLE = """
 UPDATE dead_letter SET settled_at = clock_timestamp(), settled_how = %s, settled_why = %s, settled_by = %s WHERE id = %s

@@ -25,6 +25,8 @@ from till_platform.worker.transaction import BatchTransaction, Taken
 
 POLL_MS = 200
 LONGEST_PAUSE = 5.0
+MOST_DOUBLINGS = 6
+"""By then the longest pause is reached. After a thousand, an hour without the database, the number would not fit a float any more."""
 REFILL_PATIENCE_SECONDS = 20.0
 """How long a hole may stand at the end of a partition before it is taken for a loss. A relay looks after its topic every 5 seconds."""
 _log = structlog.get_logger(__name__)
@@ -186,6 +188,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if cursor.hole is not None and partition not in self._rewound:
                 await self._settle()
                 hole = Hole(partition, cursor)
+                if partition not in self._cursors:  # taken from us meanwhile: whoever has it now meets the hole
+                    raise hole
                 await self._rewind(consumer, partition, str(hole))
                 raise hole
         current = {partition: cursor for partition, cursor in reading.after.items() if partition in self._cursors}
@@ -276,9 +280,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             self._at_once = max(1, self._at_once // 4)
         self.measures.again()
         self._failures += 1
-        pause = (
-            0.0 if isinstance(error, VersionConflict | Fenced | Hole) else min(LONGEST_PAUSE, 0.1 * 2**self._failures)
-        )
+        at_once = isinstance(error, VersionConflict | Fenced | Hole)
+        pause = 0.0 if at_once else min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, MOST_DOUBLINGS))
         self.refused.note(denial(error))
         # aiokafka's heartbeat, once refused, never beats again, whatever is allowed later.
         self._spent = isinstance(error, GroupAuthorizationFailedError)

@@ -17,6 +17,11 @@ _BURY = """
 INSERT INTO dead_letter (consumer, topic, partition, "offset", key, type, event_id, reason, detail, headers, value)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+_SETTLED = """
+SELECT topic, partition, "offset", value FROM dead_letter
+WHERE consumer = %s AND settled_at IS NOT NULL
+    AND (topic, partition, "offset") IN (SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[]))
+"""
 
 ParkedKey = tuple[str, bytes]
 """A topic and a record key."""
@@ -25,6 +30,20 @@ ParkedKey = tuple[str, bytes]
 def parked_keys(connection: Connection[Any], consumer: str) -> set[ParkedKey]:
     """Return the keys that wait. The rows stay locked against a concurrent release until the transaction ends."""
     return {(topic, bytes(key)) for topic, key in connection.execute(_PARKED, [consumer])}
+
+
+def without_settled(connection: Connection[Any], consumer: str, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Leave out letters that somebody has settled: read once more they park nothing, or their key would wait behind what nobody opens."""
+    places = [(*entry.partition, entry.record.offset) for entry in entries if entry.letter is not None]
+    if not places:
+        return entries
+    columns = [list(column) for column in zip(*places, strict=True)]
+    settled = {(*place, value) for *place, value in connection.execute(_SETTLED, [consumer, *columns])}
+    return [
+        entry
+        for entry in entries
+        if entry.letter is None or (*entry.partition, entry.record.offset, entry.record.value) not in settled
+    ]
 
 
 def sort_out(entries: Iterable[Entry], parked: set[ParkedKey]) -> tuple[list[Entry], list[Letter]]:

@@ -24,7 +24,7 @@ from till_platform.reactions.reaction import Reaction
 from till_platform.telemetry import metrics
 from till_platform.telemetry.tracing import span
 from till_platform.worker.cursor import advance
-from till_platform.worker.parking import bury, parked_keys, sort_out
+from till_platform.worker.parking import bury, parked_keys, sort_out, without_settled
 from till_platform.worker.reading import Entry, Letter, Reading
 from till_platform.worker.traces import projecting
 from till_platform.worker.unit import AggregateCache, BatchUnit
@@ -112,7 +112,8 @@ class BatchTransaction:
     def _commit(self, connection: Connection[Any], reading: Reading) -> Taken:
         with connection.transaction():
             self._must_be_current(connection)
-            entries, letters = sort_out(reading.entries, parked_keys(connection, self._consumer))
+            entries = without_settled(connection, self._consumer, reading.entries)
+            entries, letters = sort_out(entries, parked_keys(connection, self._consumer))
             taken, aggregates = self._apply(connection, facts_of(entries), reading, letters)
         self._cache.keep(aggregates)  # only now is it true what they say
         metrics.events_recorded(taken.recorded)

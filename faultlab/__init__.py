@@ -1,0 +1,1 @@
+"""Where Tillstream is broken on purpose."""
