@@ -100,6 +100,12 @@ class Consumer:
     def assignment(self) -> frozenset[TopicPartition]:
         return self._assigned
 
+    def subscription(self) -> frozenset[str]:
+        return frozenset(self.topics)
+
+    def partitions_for_topic(self, topic: str) -> set[int]:  # noqa: ARG002 - all topics are cut alike
+        return set(range(self._broker.count))
+
     def seek(self, place: TopicPartition, offset: int) -> None:
         self._positions[place] = offset
         self._fetched.pop(place, None)

@@ -124,9 +124,9 @@ def _bury(transaction: Transaction, values: Any) -> Result:
     row.update(zip(LETTER[1:12], values, strict=True))
     row["headers"] = row["headers"].obj
     unique = tuple(row[name] for name in ("consumer", "topic", "partition", "offset", "event_id", "value"))
+    row["id"] = transaction.database.number("dead_letter")  # taken before it is known whether there is one already
     if not transaction.insert("dead_letter_place", unique, row):
         return NOTHING
-    row["id"] = transaction.database.number("dead_letter")
     row["buried_at"] = transaction.database.world.clock()
     transaction.put("dead_letter", row["id"], row)
     return Result(count=1)
