@@ -114,7 +114,7 @@ def _serial_positions(_: World) -> Iterator[None]:
         return real(connection, commits)
 
     with (
-        patch.object(append, "_lock_head", lambda connection: connection.reserved),
+        patch.object(append, "lock_head", lambda connection: connection.reserved),
         patch.object(group_commit, "append", appended),
         patch.object(transaction, "append", appended),
     ):

@@ -8,9 +8,11 @@ from typing import Any
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, OffsetOutOfRangeError
 
-from faultlab.simulation.kafka import SESSION_TIMEOUT, Broker, Headers, Record, done
+from faultlab.simulation.kafka import SESSION_TIMEOUT, Broker, Headers, Partition, Record, done
 from faultlab.simulation.world import Process
 
+Written = tuple[Partition, int]
+"""Where a batch was written: the partition as it was then, and the first offset."""
 LONGEST_POLL = 4.0
 """Polls of nothing wait longer than in production, so that a quiet installation takes few steps."""
 
@@ -209,24 +211,25 @@ class Producer:
             return
         self._world.after(self._world.between(0.0, 0.02), self._arrive, place, batch, None, 0)
 
-    def _arrive(self, place: TopicPartition, batch: Any, first: int | None, tries: int) -> None:
-        """A request reaches the broker, whatever became of its sender."""
+    def _arrive(self, place: TopicPartition, batch: Any, written: Written | None, tries: int) -> None:
+        """A request reaches the broker, whatever became of its sender. A repeat is known by what the partition still holds."""
         if self._broker.away:
-            self._lost(place, batch, first, tries, reached=False)
+            self._lost(place, batch, written, tries, reached=False)
             return
-        if first is None or not self._idempotent:
-            first = self._broker.write(place, [record for record, _ in batch])
+        held = self._broker.topic(place.topic)[place.partition]
+        if written is None or not self._idempotent or written[0] is not held:
+            written = held, self._broker.write(place, [record for record, _ in batch])
             if self._acks == "1":
                 self._broker.unreplicated.append((self._world.now, place, len(batch)))
         if self._world.chance(0.03):
             self._world.note(self._process.name, f"loses an answer of {place.topic}/{place.partition}")
-            self._lost(place, batch, first, tries, reached=True)
+            self._lost(place, batch, written, tries, reached=True)
             return
-        self._process.call_later(self._world.between(0.0, 0.02), self._acknowledged, place, batch, first)
+        self._process.call_later(self._world.between(0.0, 0.02), self._acknowledged, place, batch, written[1])
 
-    def _lost(self, place: TopicPartition, batch: Any, first: int | None, tries: int, *, reached: bool) -> None:
+    def _lost(self, place: TopicPartition, batch: Any, written: Written | None, tries: int, *, reached: bool) -> None:
         if tries < 3 and not self._stopped and not self._process.dead:
-            self._world.after(self._world.between(0.05, 0.3), self._arrive, place, batch, first, tries + 1)
+            self._world.after(self._world.between(0.05, 0.3), self._arrive, place, batch, written, tries + 1)
         else:
             error = KafkaTimeoutError("no answer") if reached else KafkaConnectionError("broker away")
             self._process.call_soon(self._failed, place, batch, error)

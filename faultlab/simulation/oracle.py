@@ -14,6 +14,8 @@ from faultlab.simulation.substitutes import LEASE
 from faultlab.simulation.tills import Tills
 from till_events.codec import decode
 
+LONGEST_FROM_CLAIM_TO_CALL = 3.0
+"""A lease begins with the claim, a call some steps later."""
 INVARIANTS = {
     "I1": "a payment that was accepted is in the log once, one that was refused is not, and one of unknown fate at most once",
     "I2": "positions are gapless and in commit order, versions of a stream are 1 to n",
@@ -227,8 +229,8 @@ class Oracle:
             self.broken("I6", f"the provider took {len(provider.accepted)} messages, not {len(granted)}")
         for key, calls in sorted(provider.calls.items()):
             for earlier, later in pairwise(calls):
-                over = earlier.ended is not None and earlier.ended <= later.began
-                lapsed = later.began - earlier.began >= LEASE.total_seconds()
+                over = earlier.caller.dead or (earlier.ended is not None and earlier.ended <= later.began)
+                lapsed = later.began - earlier.began >= LEASE.total_seconds() - LONGEST_FROM_CLAIM_TO_CALL
                 if not (over or lapsed):
                     self.broken("I6", f"{key} was asked for again after {later.began - earlier.began:.3f} s")
 

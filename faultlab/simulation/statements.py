@@ -34,7 +34,7 @@ def meaning_of(query: Any) -> Meaning:
 
 def copied_by(query: str, transaction: Transaction, copied: Sequence[Sequence[Any]]) -> None:
     """Do what a COPY does."""
-    assert query == append._COPY, f"the model does not know: {query}"
+    assert query == append.COPY, f"the model does not know: {query}"
     for values in copied:
         row = dict(zip(append.COLUMNS, values, strict=True))
         for index, key in (("log", row["position"]), ("log_stream_sequence", (row["stream"], row["sequence"]))):
