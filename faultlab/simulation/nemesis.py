@@ -148,6 +148,8 @@ class Nemesis:
 
     def _write_rubbish(self) -> str:
         topic = TOPICS["order"]
+        if topic in self.wiped:  # a known limit: what others write there can stand in for what was lost
+            return "not into a topic made anew"
         number = int(self.world.random.random() * self.installation.broker.count)
         partition = self.installation.broker.topic(topic)[number]
         key = f"customer-{int(self.world.random.random() * 3)}".encode() if self.world.chance(0.5) else None
