@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -97,6 +98,17 @@ def test_a_topic_that_was_wiped_is_refilled_from_the_log_and_readers_notice_only
     assert earned(loyalty, "before-the-wipe")[0] == 1
     assert earned(loyalty, "relayed") == before
     assert loyalty.rows("SELECT count(*) FROM dead_letter") == [(0,)]
+
+
+def test_a_verification_waits_while_kafka_is_away_and_says_so(own_stack, order):
+    own_stack.kafka_part.kill()
+    with ThreadPoolExecutor(1) as threads:
+        verifying = threads.submit(order.run, "verify")
+        eventually(lambda: order.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'receipts__compared'"), within=60)
+        own_stack.kafka_part.start()
+        done = verifying.result()
+    assert b"trying again" in done.stderr, "control: Kafka was away"
+    assert done.returncode == 0, done.stderr
 
 
 def test_kafka_that_lost_everything_is_filled_again(own_stack, order, loyalty):

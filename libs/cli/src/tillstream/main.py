@@ -26,6 +26,7 @@ from tillstream.commands import (
     logs,
     outbox,
     projections,
+    republish,
     restore,
     status,
     token,
@@ -74,6 +75,7 @@ events.app.command("export")(events_files.export)
 events.app.command("import")(events_files.import_)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+events.app.command("republish")(republish.republish)
 app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")

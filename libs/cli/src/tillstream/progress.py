@@ -62,6 +62,19 @@ def counted(items: Iterable[T], tell: Callable[[int, int | None], None], total: 
     tell(number, total)
 
 
+def relaying(what: str, tell: Tell) -> Callable[[str], None]:
+    """Return what is to be done with each line that a service's own command writes to stderr: how far it is, or what it has to say."""
+
+    def line(text: str) -> None:
+        try:
+            told = json.loads(text)
+            tell(what, told["read"], told["total"])
+        except (ValueError, LookupError, TypeError):
+            console.say(text.rstrip())
+
+    return line
+
+
 class _Rate(ProgressColumn):
     """So many a second."""
 
@@ -92,17 +105,18 @@ class _Bars:
 
 class _Lines:
     def __init__(self) -> None:
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def tell(self, what: str, done: int, total: int | None) -> None:
         with self._lock:
             now = time.monotonic()
-            started = self._started.setdefault(what, now)
+            started, before = self._started.setdefault(what, (now, done))
             if now - self._told.get(what, started) < _EVERY_SECONDS and done != total:
                 return
             self._told[what] = now
-            rate = round(done / (now - started)) if now > started else None
-            line = {"progress": what, "done": done, "total": total, "per_second": rate}
+            rate = round((done - before) / (now - started)) if now > started else None
+            left = round((total - done) / rate, 1) if rate and total is not None else None
+            line = {"progress": what, "done": done, "total": total, "per_second": rate, "seconds_left": left}
             sys.stderr.write(json.dumps(line) + "\n")

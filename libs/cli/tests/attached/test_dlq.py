@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from itertools import count
 
+import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -62,6 +63,7 @@ def test_letters_are_listed_by_reason_shown_with_their_bytes_and_given_up_with_a
     assert "00 ff 6e 6f 74 20 4a 53 4f 4e" in shown.out
     assert "..not JSON" in shown.out
     assert '"occurred_at": 7' in shop.till("dlq", "show", "order", str(worse["id"])).out
+    assert "7b 22 6f 63 63 75" in shop.till("dlq", "show", "order", str(worse["id"]), "--bytes").out
 
     assert shop.till("dlq", "retry", "order", str(bad["id"])).code == Exit.CONFLICT
     every = shop.till("dlq", "retry", "order", "--all", "--json")
@@ -80,6 +82,20 @@ def test_letters_are_listed_by_reason_shown_with_their_bytes_and_given_up_with_a
     discarded = ("discarded", "written by a test")
     assert settled == {bad["id"]: discarded, worse["id"]: discarded, waiting["id"]: ("retried", None)}
     assert shop.rows("order", "SELECT customer_id FROM cards.cards") == [("c-1",)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE dead_letter SET settled_why = 'something nicer' RETURNING 1",
+        "UPDATE dead_letter SET settled_at = NULL RETURNING 1",
+        "DELETE FROM dead_letter RETURNING 1",
+    ],
+)
+def test_who_gave_a_letter_up_and_why_is_never_changed(shop, change) -> None:
+    assert shop.rows("order", "SELECT 1 FROM dead_letter WHERE settled_how = 'discarded'"), "control: there are some"
+    with pytest.raises(psycopg.errors.RaiseException, match=r"settled|kept"):
+        shop.rows("order", change)
 
 
 def test_a_letter_that_is_not_there_is_not_found(shop) -> None:

@@ -90,8 +90,7 @@ def test_a_consumer_that_stands_still_is_named(shop, file) -> None:
     )
 
 
-def test_a_record_that_nobody_recorded_is_found_on_the_topic(shop) -> None:
-    """The last test here: a topic cannot be mended by hand."""
+def test_a_record_that_nobody_recorded_is_found_on_the_topic_and_goes_when_the_topic_is_replaced(shop) -> None:
     shop.catch_up()
 
     async def publish() -> None:
@@ -107,3 +106,8 @@ def test_a_record_that_nobody_recorded_is_found_on_the_topic(shop) -> None:
     assert done.json["services"]["customer"]["dead_letters"] == letters + 1
     assert done.json["services"]["customer"]["topic"].endswith("is not one of our events")
     assert shop.till("verify", "order").code == 0
+    assert shop.till("events", "republish", "--topic", "customer", "--replace").code == 0
+    for service in ("order", "customer"):
+        for letter in shop.till("dlq", "list", service, "--reason", "unreadable-envelope", "--json").json["letters"]:
+            shop.till("dlq", "discard", service, str(letter["id"]), "--why", "written by a test", "--yes")
+    assert shop.till("verify").code == 0

@@ -70,6 +70,25 @@ class RecordedEvent:
         self.key = key
 
 
+class Remembered:
+    """An aggregate as it was after one of its events: what a snapshot gives in the place of the events up to there."""
+
+    __slots__ = ("aggregate",)
+
+    def __init__(self, aggregate: "Aggregate") -> None:
+        self.aggregate = aggregate
+
+    @property
+    def originator_id(self) -> str:
+        """The stream."""
+        return self.aggregate.id
+
+    @property
+    def originator_version(self) -> int:
+        """The place in the stream of the last event it has seen."""
+        return self.aggregate.version
+
+
 class Aggregate:
     """Something with rules: an order, an account, a customer. Its state is what its events add up to, and nothing else.
 
@@ -123,9 +142,13 @@ class Aggregate:
         return pending
 
     @classmethod
-    def project(cls, aggregate: Self | None, recorded: Iterable[RecordedEvent]) -> Self | None:
+    def project(cls, aggregate: Self | None, recorded: Iterable[RecordedEvent | Remembered]) -> Self | None:
         """Fold recorded events into an aggregate; the projector that `eventsourcing`'s repository is given."""
         for fact in recorded:
+            if isinstance(fact, Remembered):
+                assert isinstance(fact.aggregate, cls)
+                aggregate = fact.aggregate
+                continue
             if aggregate is None:
                 aggregate = cls(fact.originator_id)
                 aggregate.key = fact.key

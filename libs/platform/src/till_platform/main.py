@@ -5,21 +5,27 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import structlog
 import typer
-from psycopg import sql
+from aiokafka.errors import KafkaError
+from psycopg import Connection, sql
 
 from till_platform import pair, process
 from till_platform.eventstore.schema import MIGRATION_LOCK, SchemaRefused, migrate, pending
+from till_platform.kafka.refusals import Refused, denial
 from till_platform.kafka.signatures import signer_of, trust_of
 from till_platform.kafka.topics import ensure_topics
 from till_platform.parts import connect, open_parts
 from till_platform.projections import tables
+from till_platform.projections.following import TopicIncomplete
 from till_platform.projections.projection import Projection
 from till_platform.projections.rebuild import Rebuild
+from till_platform.relay.kafka_side import KafkaSide
+from till_platform.relay.relay import NotLeading
+from till_platform.relay.republish import Republish
 from till_platform.service import Service, openapi
 from till_platform.settings import Settings, SettingsError
 from till_platform.telemetry.logs import configure_logging
@@ -39,6 +45,7 @@ def command(service: Service) -> Callable[[], None]:
     )
     _processes(app, service)
     _operations(app, service)
+    _repairs(app, service)
 
     def main() -> None:
         try:
@@ -46,6 +53,12 @@ def command(service: Service) -> Callable[[], None]:
         except (SettingsError, SchemaRefused) as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(2) from None
+        except (KafkaError, Refused, TopicIncomplete) as error:
+            sys.stderr.write(f"{denial(error) or f'{type(error).__name__}: {error}'}\n")
+            raise SystemExit(3) from None
+        except NotLeading:
+            sys.stderr.write("somebody else publishes this log now, and goes on where this stopped\n")
+            raise SystemExit(3) from None
 
     return main
 
@@ -118,6 +131,8 @@ def _operations(app: typer.Typer, service: Service) -> None:
         """Print the OpenAPI document."""
         typer.echo(json.dumps(openapi(service), indent=2, ensure_ascii=False))
 
+
+def _repairs(app: typer.Typer, service: Service) -> None:
     @app.command()
     def rebuild(
         names: Annotated[list[str] | None, typer.Argument(help="Projections; all if none is named.")] = None,
@@ -125,7 +140,7 @@ def _operations(app: typer.Typer, service: Service) -> None:
         """Build projections anew from their topics, beside the live ones, then swap."""
         settings = _settings(service)
         with connect(settings, long=True) as connection:
-            asyncio.run(Rebuild(settings, service.consumer, _chosen(service, names), connection, _tell).swap())
+            asyncio.run(_rebuild(service, settings, names, connection).swap())
 
     @app.command()
     def verify(
@@ -134,9 +149,7 @@ def _operations(app: typer.Typer, service: Service) -> None:
         """Build projections anew and compare them with the live ones; exit 1 if one differs."""
         settings = _settings(service)
         with connect(settings, long=True) as connection:
-            found = asyncio.run(
-                Rebuild(settings, service.consumer, _chosen(service, names), connection, _tell).compare()
-            )
+            found = asyncio.run(_rebuild(service, settings, names, connection).compare())
         for one in found:
             line = {
                 "service": service.name,
@@ -147,6 +160,26 @@ def _operations(app: typer.Typer, service: Service) -> None:
             }
             typer.echo(json.dumps(line))
         raise typer.Exit(0 if all(one.equal for one in found) else 1)
+
+    @app.command()
+    def republish(
+        first: Annotated[int, typer.Option("--from", min=1, help="The first log position.")] = 1,
+        last: Annotated[int | None, typer.Option("--to", min=1, help="The last one; all there are by default.")] = None,
+        replace: Annotated[
+            bool, typer.Option("--replace", help="Delete what is on the topic, then publish all.")
+        ] = False,
+    ) -> None:
+        """Publish the log to its topic once more; readers drop what they have taken already."""
+        settings = _settings(service)
+        relay = Republish(
+            service.name, lambda: connect(settings, long=True), KafkaSide(settings), signer=signer_of(settings)
+        )
+        done = asyncio.run(relay.once(_Telling(), first=first, last=last, replace=replace))
+        typer.echo(json.dumps({"topic": relay.topic, "from": done[0], "to": done[1]}))
+
+
+def _rebuild(service: Service, settings: Settings, names: list[str] | None, connection: Connection[Any]) -> Rebuild:
+    return Rebuild(settings, service.consumer, _chosen(service, names), connection, _Telling(), _complain)
 
 
 def _missing(service: Service, settings: Settings) -> str | None:
@@ -176,7 +209,7 @@ async def _migrate(service: Service, settings: Settings) -> None:
         stale = tables.prepare(connection, service.projections, service.consumer)
         await ensure_topics(settings, [service.name, *service.sources])
         if stale:
-            await Rebuild(settings, service.consumer, stale, connection, _tell).swap()
+            await Rebuild(settings, service.consumer, stale, connection, _Telling(), _complain).swap()
     if service.seed:
         async with open_parts(settings) as parts:
             await service.seed(parts.log)
@@ -190,5 +223,20 @@ def _chosen(service: Service, names: list[str] | None) -> list[Projection]:
     return chosen
 
 
-def _tell(read: int, total: int) -> None:
-    sys.stderr.write(json.dumps({"read": read, "total": total}) + "\n")
+class _Telling:
+    """Tells on stderr how far something is, how fast, and how long it will take, as lines of JSON."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, read: int, total: int) -> None:
+        now = time.monotonic()
+        since, before = self._first = self._first or (now, read)
+        rate = (read - before) / (now - since) if now > since else 0
+        left = round((total - read) / rate, 1) if rate else None
+        told = {"read": read, "total": total, "per_second": round(rate), "seconds_left": left}
+        sys.stderr.write(json.dumps(told) + "\n")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from till_events import catalogue
 from till_events.base import Event, declaration_of
 from till_platform.batch import Batch
+from till_platform.domain import Aggregate
 from till_platform.effects.sender import Sender
 from till_platform.eventstore.log import Log
 from till_platform.figures import Figure
@@ -37,6 +38,7 @@ class Watcher(Protocol):
 class Service:
     """A service: its read models, its answers to events, its routes, and what it does outside and by the clock.
 
+    `aggregates` are the things it decides about: the streams of its log.
     `seed` is run by `migrate` and publishes what a new installation starts with, if it is not there. `extensions` are PostgreSQL
     extensions its read models need.
     """
@@ -44,6 +46,7 @@ class Service:
     name: str
     projections: Sequence[Projection]
     routers: Sequence[APIRouter]
+    aggregates: Sequence[type[Aggregate]] = ()
     reactions: Sequence[Reaction] = ()
     senders: Sequence[Callable[[Parts], Sender]] = ()
     jobs: Sequence[Job] = ()

@@ -2,6 +2,8 @@
 
 from till_analytics.api import customers, orders, repeat_sales, rfm, rfm_model, sales, tickets, totals
 from till_analytics.commands.publish_rfm_model import seed
+from till_analytics.domain.customer_rank import CustomerRank
+from till_analytics.domain.rfm_model import RfmModel
 from till_analytics.projections.catalogue import Catalogue
 from till_analytics.projections.customer_days import CustomerDays
 from till_analytics.projections.orders import Orders
@@ -15,6 +17,7 @@ def service() -> Service:
     return Service(
         name="analytics",
         projections=(Sales(), CustomerDays(), Catalogue(), Signups(), Orders()),
+        aggregates=(CustomerRank, RfmModel),
         routers=(
             sales.router,
             tickets.router,

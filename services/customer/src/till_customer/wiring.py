@@ -1,4 +1,6 @@
 from till_customer.api import consents, customers, imports, timeline
+from till_customer.domain.customer import Customer
+from till_customer.domain.customer_import import CustomerImport
 from till_customer.projections.cards import Cards
 from till_customer.projections.consents import Consents
 from till_customer.projections.customers import Customers
@@ -13,6 +15,7 @@ def service() -> Service:
     return Service(
         name="customer",
         projections=(Customers(), Consents(), Cards(), Stores(), Timelines()),
+        aggregates=(Customer, CustomerImport),
         routers=(customers.router, consents.router, timeline.router, imports.router),
         settings=CustomerSettings,
         extensions=("pg_trgm",),

@@ -2,6 +2,10 @@ from datetime import timedelta
 
 from till_loyalty.api import accounts, cards, holds, programmes
 from till_loyalty.commands.publish_rules import publish_default_rules
+from till_loyalty.domain.account import Account
+from till_loyalty.domain.cards import Card
+from till_loyalty.domain.programme import Programme
+from till_loyalty.domain.purchases import CreditedPurchase
 from till_loyalty.figures import FIGURES
 from till_loyalty.projections.accounts import Accounts
 from till_loyalty.projections.holds import Holds
@@ -24,6 +28,7 @@ def service() -> Service:
         projections=(Accounts(), Lots(), Holds(), Ledgers()),
         reactions=(WhenCustomerIsRegistered(), WhenPurchaseIsRecorded(), WhenPurchaseIsReturned()),
         figures=FIGURES,
+        aggregates=(Account, Card, Programme, CreditedPurchase),
         routers=(cards.routes(answers), holds.router, accounts.router, programmes.router),
         jobs=(
             Job("release-overdue-holds", timedelta(seconds=5), release_overdue_holds),

@@ -2,7 +2,10 @@ import httpx2
 
 from till_notification.api import messages, rules, templates
 from till_notification.commands.seed import seed
+from till_notification.domain.message import Message
 from till_notification.domain.policy import QuietHours
+from till_notification.domain.rule_book import RuleBook
+from till_notification.domain.template import Template
 from till_notification.figures import FIGURES
 from till_notification.projections.consents import Consents
 from till_notification.projections.contacts import Contacts
@@ -35,6 +38,7 @@ def service() -> Service:
             WhenMessageIsRequested(),
         ),
         figures=FIGURES,
+        aggregates=(Message, RuleBook, Template),
         routers=(messages.router, templates.router, rules.router),
         senders=(message_sender,),
         seed=seed,

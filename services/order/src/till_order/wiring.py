@@ -1,5 +1,11 @@
 from till_order.api import order_moves, orders, products, receipts, returns, stores, workflows
 from till_order.commands.publish_workflow import publish_default
+from till_order.domain.order import Order
+from till_order.domain.product import Product
+from till_order.domain.receipt import Receipt
+from till_order.domain.slip import ReturnSlip
+from till_order.domain.store import Store
+from till_order.domain.workflow import Workflow
 from till_order.figures import FIGURES
 from till_order.projections.cards import Cards
 from till_order.projections.order_cards import OrderCards
@@ -18,6 +24,7 @@ def service() -> Service:
         name="order",
         projections=(Stores(), Products(), Cards(), Receipts(), OrderCards()),
         figures=FIGURES,
+        aggregates=(Order, Product, Receipt, ReturnSlip, Store, Workflow),
         routers=(
             stores.router,
             products.router,

@@ -69,7 +69,13 @@ def _head(letter: dict[str, Any]) -> str:
 
 
 @app.command()
-def show(service: Service, number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, as_json: AsJson = False) -> None:
+def show(
+    service: Service,
+    number: Number,
+    as_bytes: Annotated[bool, Option("--bytes", help="Every byte in hexadecimal, also where it is JSON.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
     """Show a letter whole: why, its headers, and its original bytes, which may tell who somebody is. Exit code 4 where there is none."""
     letter = letters.whole(Attached(data_dir), service, number)
     if as_json:
@@ -77,7 +83,7 @@ def show(service: Service, number: Number, data_dir: DataDir = DEFAULT_DATA_DIR,
         return
     shown = {name: value for name, value in letter.items() if name not in {"headers", "value"} and value is not None}
     console.print_facts({**shown, "key": _text(letter["key"]), **letter["headers"]}.items())
-    _print_bytes(base64.b64decode(letter["value"] or ""))
+    _print_bytes(base64.b64decode(letter["value"] or ""), as_bytes=as_bytes)
 
 
 @app.command()
@@ -145,8 +151,8 @@ def _tell(document: dict[str, Any], sentence: str, *, as_json: bool) -> None:
         console.out.print(sentence, highlight=False)
 
 
-def _print_bytes(data: bytes) -> None:
-    if (document := readable(data)) is not None:
+def _print_bytes(data: bytes, *, as_bytes: bool) -> None:
+    if not as_bytes and (document := readable(data)) is not None:
         console.out.print(JSON.from_data(document))
     else:
         console.out.print(hexdump(data) or "no bytes at all", markup=False, highlight=False)

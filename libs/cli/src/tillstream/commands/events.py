@@ -13,6 +13,7 @@ from typer import Argument, BadParameter, Option
 
 from tillstream import completing, console
 from tillstream.attached import Attached
+from tillstream.commands import time_travel
 from tillstream.exits import CommandFailed, Exit
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, AsJsonLines, DataDir
 
@@ -26,6 +27,13 @@ Services = Annotated[
     list[str] | None, Argument(help="Services; all if none is named.", autocompletion=completing.one_service)
 ]
 Unmask = Annotated[bool, Option("--unmask", help="Show names, addresses and phones, too.")]
+
+
+class Clock(StrEnum):
+    """Which time counts: when an event entered the log, or when it happened in the shop."""
+
+    RECORDED = "recorded"
+    OCCURRED = "occurred"
 
 
 class Grouping(StrEnum):
@@ -92,11 +100,25 @@ def show(
             autocompletion=completing.streams,
         ),
     ],
+    at: Annotated[
+        str | None, Option("--at", help="What a stream added up to then: 2h ago, a date, a time in UTC, or now.")
+    ] = None,
+    diff: Annotated[
+        str | None, Option("--diff", help="With --at: what is not the same at this other time, and why.")
+    ] = None,
+    by: Annotated[
+        Clock, Option("--by", help="With --at: when events were recorded, or when they happened in the shop.")
+    ] = Clock.RECORDED,
     unmask: Unmask = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Show one event whole, or all events of a stream, from the logs: private facts, too. Exit code 4 where there is no such thing."""
+    """Show one event whole, or all events of a stream, from the logs: private facts, too. Exit code 4 where there is no such thing.
+
+    With --at: what the order, the account, the customer was at that time, put together from its events; with --diff what changed since.
+    """
+    if diff and not at:
+        raise BadParameter("say also from when: --at", param_hint="--diff")
     from tillstream.events.choice import Place
     from tillstream.events.log_reader import find
     from tillstream.events.telling import shown
@@ -107,7 +129,9 @@ def show(
         raise CommandFailed(
             f"nobody recorded {what}", "till events tail shows events and their streams", Exit.NOT_FOUND
         )
-    if as_json or len(found) > 1 or not (place.event_id or place.version):
+    if at:
+        time_travel.show(found, attached, at, diff, by, unmask=unmask, as_json=as_json)
+    elif as_json or len(found) > 1 or not (place.event_id or place.version):
         _print(found, unmask=unmask, as_json=as_json)
     else:
         _print_whole(shown(found[0], unmask=unmask))

@@ -1,5 +1,7 @@
 """Who somebody is, hidden: the fields that the events themselves mark as personal."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -9,6 +11,7 @@ from till_events import catalogue
 from till_events.base import Personal, declarations, fields_marked
 
 MASK = "***"
+SHORT = 3
 
 
 def masked(type_name: str, data: bytes) -> bytes:
@@ -27,6 +30,18 @@ def masked(type_name: str, data: bytes) -> bytes:
         return msgspec.json.encode(_hidden(content))
     found = [_hide(content, path) for path in paths]
     return msgspec.json.encode(content) if any(found) else data
+
+
+@cache
+def plain_fields() -> frozenset[str]:
+    """Return the names of fields that some event has and that are personal in none: what else is called so may be shown."""
+    assert catalogue  # importing it declares every event
+    names: set[str] = set()
+    personal: set[str] = set()
+    for declared in declarations():
+        names.update(field.name for field in msgspec.structs.fields(declared.cls))
+        personal.update(part for path in fields_marked(declared.cls, Personal) for part in path.split("."))
+    return frozenset(names - personal)
 
 
 @cache
@@ -59,3 +74,54 @@ def _hidden(value: Any) -> Any:
     if isinstance(value, list):
         return [_hidden(inner) for inner in value]
     return MASK
+
+
+class Mask:
+    """Hides who somebody is in what was made of events: fields of the names, and texts with the values, that are personal in them."""
+
+    def __init__(self, events: Iterable[tuple[str, bytes]]) -> None:
+        """Learn from the type and the content of each event."""
+        self._names: set[str] = set()
+        self._values: set[str] = set()
+        for type_name, data in events:
+            for path in _personal(type_name) or ():
+                self._names.add(path[-1])
+                with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    self._values.update(_texts(_found(msgspec.json.decode(data), path)))
+
+    def state(self, value: Any) -> Any:
+        """Return a value made of plain JSON as it may be seen."""
+        if isinstance(value, dict):
+            return {
+                self._text(name): _hidden(inner) if name in self._names and inner is not None else self.state(inner)
+                for name, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self.state(inner) for inner in value]
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> str:
+        if text in self._values:
+            return MASK
+        for told in sorted(self._values, key=len, reverse=True):
+            if len(told) > SHORT:  # what is shorter may be part of any word
+                text = text.replace(told, MASK)
+        return text
+
+
+def _found(content: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(content, list):
+        return [_found(item, path) for item in content]
+    if not path or not isinstance(content, dict):
+        return content if not path else None
+    return _found(content.get(path[0]), path[1:])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str) and value:
+        yield value

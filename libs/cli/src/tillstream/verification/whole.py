@@ -1,6 +1,8 @@
 """Everything at once: logs, topics and read models of all services that run."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,8 +11,11 @@ from typing import Any
 
 import psycopg
 
+from tillstream import console
 from tillstream.attached import Attached
+from tillstream.exits import CommandFailed
 from tillstream.standing import Standing, standing_at_rest
+from tillstream.verification.differing import shown, told
 from tillstream.verification.log_check import check_log
 from tillstream.verification.rebuilding import Rebuilds
 from tillstream.verification.topic_check import TopicCheck
@@ -50,20 +55,19 @@ def verify(
     meanwhile: each check is of one moment.
     """
     chosen = attached.chosen(services)
-    rebuilds = _Rebuilt(attached, tell)
+    rebuilds = _Rebuilt(attached, tell, patience_seconds)
     report = Report(differences=_laggards(attached, chosen, tell, patience_seconds))
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = [threads.submit(rebuilds.of, service) for service in chosen]
         for number, service in enumerate(chosen, 1):
-            _check_log_and_topic(attached, service, report)
+            _check_log_and_topic(attached, service, report, patience_seconds)
             tell("logs, topics", number, len(chosen))
         for future in found:
             report.projections += future.result()
-    report.differences += [
-        f"read model {one['name']} of {one['service']} is {one['digest']}, rebuilt it is {one['rebuilt_digest']}"
-        for one in report.projections
-        if one["digest"] != one["rebuilt_digest"]
-    ]
+    for one in report.projections:
+        if one["difference"]:
+            one["difference"] = shown(one["difference"], unmask=False)
+    report.differences += [told(one) for one in report.projections if one["digest"] != one["rebuilt_digest"]]
     return report
 
 
@@ -74,11 +78,10 @@ def _laggards(attached: Attached, services: Sequence[str], tell: Tell, patience_
     return standing_at_rest(attached, services, patience_seconds=patience_seconds, tell=progress).laggards
 
 
-def _check_log_and_topic(attached: Attached, service: str, report: Report) -> None:
+def _check_log_and_topic(attached: Attached, service: str, report: Report, patience_seconds: float) -> None:
     with psycopg.connect(attached.database(service), autocommit=True) as connection:
         events, log_problem = check_log(connection)
-        topic = TopicCheck(service, attached.topic(service), connection)
-        topic_problem = asyncio.run(topic.run(attached.kafka))
+        topic, topic_problem = _check_topic(attached, service, connection, patience_seconds)
         (letters,) = connection.execute(_UNSETTLED).fetchone() or (0,)
     report.logs.append(
         {
@@ -96,12 +99,30 @@ def _check_log_and_topic(attached: Attached, service: str, report: Report) -> No
             report.differences.append(f"{what} of {service}: {problem}")
 
 
+def _check_topic(
+    attached: Attached, service: str, connection: psycopg.Connection[Any], patience_seconds: float
+) -> tuple[TopicCheck, str | None]:
+    """Compare a topic with its log, and begin anew where Kafka goes away meanwhile."""
+    deadline = time.monotonic() + patience_seconds
+    for pause in itertools.chain((0.2, 0.5, 1.0), itertools.repeat(2.0)):
+        topic = TopicCheck(service, attached.topic(service), connection)
+        try:
+            return topic, asyncio.run(topic.run(attached.kafka))
+        except CommandFailed as failure:
+            if time.monotonic() + pause > deadline:
+                raise
+            console.say(f"{failure.detail}; trying again in {pause} s")
+            time.sleep(pause)
+    raise AssertionError("the pauses never end")
+
+
 class _Rebuilt:
     """Compares the read models of several services and tells how far they are together."""
 
-    def __init__(self, attached: Attached, tell: Tell) -> None:
+    def __init__(self, attached: Attached, tell: Tell, patience_seconds: float) -> None:
         self._attached = attached
         self._tell = tell
+        self._patience_seconds = min(patience_seconds, PATIENCE_SECONDS / 2)
         self._rebuilds = Rebuilds()
         self._lock = Lock()
         self._read: dict[str, tuple[int, int]] = {}
@@ -109,7 +130,11 @@ class _Rebuilt:
     def of(self, service: str) -> list[dict[str, Any]]:
         """Return name and both digests of each read model of a service."""
         return self._rebuilds.compare(
-            service, self._attached.settings(service), lambda read, total: self._progress(service, read, total)
+            service,
+            self._attached.settings(service),
+            lambda read, total: self._progress(service, read, total),
+            console.say,
+            patience_seconds=self._patience_seconds,
         )
 
     def _progress(self, service: str, read: int, total: int) -> None:

@@ -1,7 +1,7 @@
 """A service's log as its use cases see it: load an aggregate, decide, save."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -10,7 +10,8 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from till_platform.context import answer_wanted, current, recorded
-from till_platform.domain import Aggregate, DomainError, NotFound
+from till_platform.domain import Aggregate, DomainError, NotFound, RecordedEvent, Remembered
+from till_platform.eventstore import snapshots
 from till_platform.eventstore.append import Commit, StoredAnswer
 from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
 from till_platform.eventstore.group_commit import GroupCommit
@@ -20,6 +21,12 @@ from till_platform.eventstore.stored import LoggedEvent, LogMapper
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
 _TRIES = 5
+_NEWER = """
+SELECT log.stream, log.sequence, log.type, log.data, log.key
+FROM unnest(%s::text[], %s::int[]) AS known (stream, version)
+JOIN log ON log.stream = known.stream AND log.sequence > known.version
+ORDER BY log.stream, log.sequence
+"""
 
 
 class Log:
@@ -111,12 +118,21 @@ class Log:
         return await self._in_thread(self.application.recorder.max_notification_id) or 0
 
     def _read(self, cls: type[A], identity: str, version: int | None) -> A | None:
+        read = 0
+
+        def project(aggregate: A | None, recorded: Iterable[RecordedEvent | Remembered]) -> A | None:
+            nonlocal read
+            facts = list(recorded)
+            read = len(facts)
+            return cls.project(aggregate, facts)
+
         try:
-            found: A = self.application.repository.get(
-                cls.stream(identity), version=version, projector_func=cls.project
-            )
+            found: A = self.application.repository.get(cls.stream(identity), version=version, projector_func=project)
         except AggregateNotFoundError:
             return None
+        if version is None and read >= snapshots.EVERY:
+            assert self.application.snapshots is not None
+            self.application.snapshots.put([Remembered(found)])
         return found
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -124,16 +140,28 @@ class Log:
 
 
 def read_streams(connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
-    """Fold many streams in one query; a stream without events gives an empty aggregate."""
+    """Fold many streams; a stream without events gives an empty aggregate."""
+    remembered = snapshots.read_snapshots(connection, wanted)
+    found = {stream: remembered.get(stream) or cls(stream) for stream, cls in wanted.items()}
+    bring_up_to_date(connection, found)
+    return found
+
+
+def bring_up_to_date(connection: Connection[Any], aggregates: Mapping[str, Aggregate]) -> None:
+    """Fold into aggregates, by stream, what was recorded since, in one query. Those that took long are remembered for the next time."""
     mapper = LogMapper()
-    found: dict[str, Aggregate] = {stream: cls(stream) for stream, cls in wanted.items()}
-    query = "SELECT stream, sequence, type, data, key FROM log WHERE stream = ANY(%s) ORDER BY stream, sequence"
-    for row in connection.execute(query, [list(wanted)]):
+    versions = [aggregate.version for aggregate in aggregates.values()]
+    for row in connection.execute(_NEWER, [list(aggregates), versions]):
         recorded = mapper.to_domain_event(as_stored(row))
-        aggregate = found[recorded.originator_id]
+        aggregate = aggregates[recorded.originator_id]
         aggregate.key = recorded.key
         type(aggregate).project(aggregate, [recorded])
-    return found
+    long = [
+        aggregate
+        for aggregate, before in zip(aggregates.values(), versions, strict=True)
+        if aggregate.version - before >= snapshots.EVERY
+    ]
+    snapshots.write_snapshots(connection, long)
 
 
 def _collect(aggregates: Iterable[Aggregate]) -> list[LoggedEvent]:

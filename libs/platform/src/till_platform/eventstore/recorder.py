@@ -8,6 +8,7 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
+    EventStore,
     InfrastructureFactory,
     ListenNotifySubscription,
     Mapper,
@@ -22,6 +23,7 @@ from psycopg_pool import ConnectionPool
 from till_platform.context import current
 from till_platform.eventstore.append import Commit
 from till_platform.eventstore.group_commit import GroupCommit
+from till_platform.eventstore.snapshots import SnapshotMapper, SnapshotRecorder
 from till_platform.eventstore.stored import LoggedEvent, LogMapper
 
 
@@ -29,7 +31,7 @@ class LogRecorder(ApplicationRecorder):
     """Writes through the group commit and reads the log table. Positions are notification ids: gapless, in commit order."""
 
     def __init__(self, pool: ConnectionPool[Any], committer: GroupCommit) -> None:
-        self._pool = pool
+        self.pool = pool
         self._committer = committer
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
@@ -56,7 +58,7 @@ class LogRecorder(ApplicationRecorder):
             f" ORDER BY sequence {'DESC' if desc else 'ASC'} LIMIT %(limit)s::bigint"
         )
         values = {"stream": str(originator_id), "gt": gt, "lte": lte, "limit": limit}
-        with self._pool.connection() as connection:
+        with self.pool.connection() as connection:
             return [as_stored(row) for row in connection.execute(query, values)]
 
     def select_notifications(
@@ -77,7 +79,7 @@ class LogRecorder(ApplicationRecorder):
             " ORDER BY position LIMIT %(limit)s"
         )
         values = {"after": after, "stop": stop, "types": list(topics), "limit": limit}
-        with self._pool.connection() as connection:
+        with self.pool.connection() as connection:
             return [
                 Notification(originator_id=stream, originator_version=sequence, topic=kind, state=data, id=position)
                 for position, stream, sequence, kind, data in connection.execute(query, values)
@@ -85,7 +87,7 @@ class LogRecorder(ApplicationRecorder):
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event."""
-        with self._pool.connection() as connection:
+        with self.pool.connection() as connection:
             row = connection.execute("SELECT position FROM log_head").fetchone()
         return row[0] if row and row[0] else None
 
@@ -103,8 +105,11 @@ class _LogFactory(InfrastructureFactory[TrackingRecorder]):
         super().__init__({})
         self._recorder = recorder
 
-    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:  # noqa: ARG002
-        return self._recorder
+    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        return SnapshotRecorder(self._recorder.pool) if purpose == "snapshots" else self._recorder
+
+    def is_snapshotting_enabled(self) -> bool:
+        return True
 
     def application_recorder(self) -> ApplicationRecorder:
         return self._recorder
@@ -129,6 +134,11 @@ class LogApplication(Application[str]):
 
     def construct_mapper(self) -> Mapper[str]:
         return LogMapper()
+
+    def construct_snapshot_store(self) -> EventStore[str]:
+        return self.factory.event_store(
+            mapper=SnapshotMapper(), recorder=self.factory.aggregate_recorder(purpose="snapshots")
+        )
 
 
 def as_stored(row: Sequence[Any]) -> LoggedEvent:

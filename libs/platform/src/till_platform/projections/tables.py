@@ -9,7 +9,11 @@ from psycopg import Connection, sql
 from till_platform.projections.projection import Projection
 
 REBUILT = "__rebuilt"
-DROPPED = "__dropped"
+COMPARED = "__compared"
+KEPT = "__old"
+_KEEP = """
+INSERT INTO kept_projection (name, version, built_at) SELECT name, version, built_at FROM projection WHERE name = %s
+"""
 
 
 def create(connection: Connection[Any], projection: Projection, schema: str) -> None:
@@ -36,18 +40,25 @@ def inside(connection: Connection[Any], schema: str) -> Iterator[None]:
 
 
 def swap(connection: Connection[Any], projection: Projection) -> None:
-    """Put the rebuilt tables in the place of the live ones, in the connection's transaction."""
-    name, rebuilt, dropped = projection.name, projection.name + REBUILT, projection.name + DROPPED
-    drop(connection, dropped)
+    """Put the rebuilt tables in the place of the live ones, in the connection's transaction. The old ones are kept; older ones go."""
+    name, rebuilt, kept = projection.name, projection.name + REBUILT, projection.name + KEPT
+    drop_kept(connection, name)
     rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-    connection.execute(rename.format(sql.Identifier(name), sql.Identifier(dropped)))
+    connection.execute(rename.format(sql.Identifier(name), sql.Identifier(kept)))
     connection.execute(rename.format(sql.Identifier(rebuilt), sql.Identifier(name)))
+    connection.execute(_KEEP, [name])
     connection.execute(
         "INSERT INTO projection (name, version) VALUES (%s, %s)"
         " ON CONFLICT (name) DO UPDATE SET version = excluded.version, built_at = clock_timestamp()",
         [name, projection.version],
     )
-    drop(connection, dropped)
+
+
+def drop_kept(connection: Connection[Any], name: str) -> bool:
+    """Drop the version of a projection that was kept when it was last rebuilt; return whether there was one."""
+    with connection.transaction():
+        drop(connection, name + KEPT)
+        return connection.execute("DELETE FROM kept_projection WHERE name = %s", [name]).rowcount == 1
 
 
 def digest(connection: Connection[Any], projection: Projection, schema: str) -> str:

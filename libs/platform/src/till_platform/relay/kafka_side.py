@@ -1,6 +1,7 @@
 """The relay's hold on Kafka: a producer that waits for every replica, and a view of where the topic ends."""
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from till_platform.kafka.connection import connection_options
 from till_platform.kafka.topics import ensure_topics
@@ -44,6 +45,18 @@ class KafkaSide:
         numbers = await self._producer.partitions_for(self.topic)
         ends = await self._viewer.end_offsets([TopicPartition(self.topic, number) for number in numbers])
         return {partition.partition: end for partition, end in ends.items()}
+
+    async def empty(self) -> None:
+        """Delete every record there is. Offsets go on from where they were, so no reader takes a new record for an old one."""
+        ends = await self.end_offsets()
+        admin = AIOKafkaAdminClient(**connection_options(self._settings))
+        await admin.start()
+        try:
+            await admin.delete_records(
+                {TopicPartition(self.topic, number): RecordsToDelete(end) for number, end in ends.items() if end}
+            )
+        finally:
+            await admin.close()
 
     async def close(self) -> None:
         """Let go of Kafka; what was not acknowledged is sent again by whoever leads next."""

@@ -38,14 +38,17 @@ STAND_BY_SECONDS = 1.0
 LONGEST_PAUSE = 5.0
 MOST_DOUBLINGS = 6
 """By then the longest pause is reached. After a thousand, an hour without Kafka, the number would not fit a float any more."""
+LOOK_ROUND_SECONDS = 1.0
+"""How often a leader with nothing to do looks whether somebody asked for the lead."""
 _log = structlog.get_logger(__name__)
 
 _PENDING = f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position LIMIT %s"
 _LEAD = "SELECT pg_try_advisory_lock(hashtext('relay'), hashtext(%s))"
-_TAKE_OVER = """
+TAKE_OVER = """
 INSERT INTO relay_mark (topic, position, epoch) VALUES (%s, 0, 1)
 ON CONFLICT (topic) DO UPDATE SET epoch = relay_mark.epoch + 1 RETURNING position, epoch, ends
 """
+_EPOCH = "SELECT epoch FROM relay_mark WHERE topic = %s"
 _MARK = "UPDATE relay_mark SET position = %s, ends = %s WHERE topic = %s AND epoch = %s"
 
 
@@ -87,6 +90,7 @@ class Relay:
         self._told_to_stop = asyncio.Event()
         self._stopping = False
         self._checked_at = 0.0
+        self._looked_round_at = 0.0
         self._reached = False
 
     @property
@@ -147,7 +151,7 @@ class Relay:
         (leads,) = self._connection.execute(_LEAD, [self.topic]).fetchone() or (False,)
         if not leads:
             raise NotLeading(self.topic)
-        return self._connection.execute(_TAKE_OVER, [self.topic]).fetchone()
+        return self._connection.execute(TAKE_OVER, [self.topic]).fetchone()
 
     async def _publish_forever(self) -> None:
         while not self._stopping:
@@ -157,11 +161,23 @@ class Relay:
             if rows:
                 await self._publish(rows)
                 self.refusal = None
-            elif time.monotonic() - self._checked_at > CHECK_SECONDS:
-                await self._check_topic()
-                self.refusal = None
+            elif time.monotonic() - self._looked_round_at > LOOK_ROUND_SECONDS:
+                await self._look_round()
             else:
                 await self._pause(self._idle_seconds)
+
+    async def _look_round(self) -> None:
+        """Step aside if the lead was asked for, and see now and then whether the topic is whole."""
+        self._looked_round_at = time.monotonic()
+        await self._in_thread(self._check_lead)
+        if time.monotonic() - self._checked_at > CHECK_SECONDS:
+            await self._check_topic()
+            self.refusal = None
+
+    def _check_lead(self) -> None:
+        assert self._connection is not None
+        if self._connection.execute(_EPOCH, [self.topic]).fetchone() != (self._epoch,):
+            raise NotLeading(self.topic)
 
     def _read(self) -> list[tuple[Any, ...]]:
         assert self._connection is not None
@@ -203,7 +219,7 @@ class Relay:
 
     def _mark(self, position: int) -> None:
         assert self._connection is not None
-        ends = {str(number): (end, self._last[number]) for number, end in self._ends.items()}
+        ends = {str(number): (end, self._last.get(number, 0)) for number, end in self._ends.items()}
         moved = self._connection.execute(_MARK, [position, Jsonb(ends), self.topic, self._epoch]).rowcount
         if moved != 1:
             raise NotLeading(self.topic)

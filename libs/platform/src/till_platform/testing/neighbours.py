@@ -59,6 +59,10 @@ class Neighbours:
         """Record an event as a broken version of its owner would: with `data` in the place of what it says."""
         self._run(self._tell([(event, data)]))
 
+    def settings_of(self, owner: str) -> Settings:
+        """Return the settings of a service that was told of already: where its log is."""
+        return self._opened[owner].settings
+
     def close(self) -> None:
         """End the relays and the logs."""
         for neighbour in self._opened.values():
@@ -98,7 +102,8 @@ class Neighbours:
 class _Neighbour:
     """One service's log and relay."""
 
-    def __init__(self, committer: GroupCommit, relay: Relay, open_now: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, committer: GroupCommit, relay: Relay, open_now: AsyncExitStack) -> None:
+        self.settings = settings
         self._committer = committer
         self._relay = relay
         self._open_now = open_now
@@ -113,7 +118,7 @@ class _Neighbour:
         async with AsyncExitStack() as opening:
             parts = await opening.enter_async_context(open_parts(settings))
             relay = Relay(settings.service, parts.connect, KafkaSide(settings))
-            return cls(parts.committer, relay, opening.pop_all())
+            return cls(settings, parts.committer, relay, opening.pop_all())
 
     async def tell(self, told: Iterable[tuple[Event, bytes | None]]) -> None:
         rows = [self._row(event, data) for event, data in told]

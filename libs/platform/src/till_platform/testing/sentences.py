@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar
 
 from till_events.base import Event
 from till_platform.domain import Aggregate, DomainError
+from till_platform.eventstore.freezing import freeze, thaw
+from till_platform.eventstore.snapshots import packages_of
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -75,8 +77,11 @@ class Given(Generic[A]):
 
 
 def given(aggregate: A, *events: Event) -> Given[A]:
-    """Start from an aggregate to which `events` have happened."""
+    """Start from an aggregate to which `events` have happened. Whatever that makes of it, a snapshot must be able to keep."""
     for event in events:
         aggregate.record(event)
     aggregate.collect_events()
+    packages = packages_of(type(aggregate))
+    frozen = freeze(aggregate, packages)
+    assert freeze(thaw(frozen, packages), packages) == frozen
     return Given(aggregate)

@@ -21,6 +21,7 @@ FROM dead_letter WHERE id > %(after)s AND (%(open)s IS FALSE OR settled_at IS NU
 ORDER BY id LIMIT %(limit)s
 """
 _ONE = "SELECT * FROM dead_letter WHERE id = %s"
+_NO_SWAP = "SELECT pg_advisory_xact_lock_shared(hashtext('letters'), hashtext(%s))"
 _LOCK = "SELECT 1 FROM parked_key WHERE consumer = %s AND topic = %s AND key = %s FOR UPDATE"
 _WAITING = """
 SELECT * FROM dead_letter
@@ -131,6 +132,9 @@ def discard(connection: Connection[Any], transaction: BatchTransaction, letter_i
 def _waiting(connection: Connection[Any], first: DeadLetter) -> Sequence[DeadLetter]:
     if first.settled_at is not None:
         raise Conflict(f"dead letter {first.id} is settled already", id=first.id)
+    connection.execute(
+        _NO_SWAP, [first.consumer]
+    )  # what is taken goes into the tables that are live when it is committed
     if first.key is None:
         return [first]
     place = [first.consumer, first.topic, first.key]

@@ -177,7 +177,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
                 if _place(partition) in self._cursors:  # else it was taken from us meanwhile
-                    await self._rewind(consumer, _place(partition), "the topic no longer has the offset we need")
+                    begin = await _beginning(consumer, partition)
+                    await self._rewind(consumer, partition, "the topic no longer has the offset we need", begin)
             return None
         records = {_place(tp): found for tp, found in polled.items() if _place(tp) in self._cursors and found}
         if not records:
@@ -187,10 +188,11 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for partition, cursor in reading.after.items():
             if cursor.hole is not None and partition not in self._rewound:
                 await self._settle()
-                hole = Hole(partition, cursor)
+                hole, place = Hole(partition, cursor), TopicPartition(*partition)
+                begin = await _beginning(consumer, place)
                 if partition not in self._cursors:  # taken from us meanwhile: whoever has it now meets the hole
                     raise hole
-                await self._rewind(consumer, partition, str(hole))
+                await self._rewind(consumer, place, str(hole), begin)
                 raise hole
         current = {partition: cursor for partition, cursor in reading.after.items() if partition in self._cursors}
         self._cursors.update(current)
@@ -225,10 +227,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for partition in lost:
             if partition in consumer.assignment() and partition in self._lost:
                 cursor = cursors[_place(partition)]
-                if _place(partition) in self._rewound:
-                    consumer.seek(partition, 0)
-                else:
-                    consumer.seek(partition, cursor.next_offset)
+                rewind = self._rewound.get(_place(partition))
+                consumer.seek(partition, cursor.next_offset if rewind is None else rewind.begin)
                 self._cursors[_place(partition)] = cursor
                 consumer.resume(partition)
         self._lost.clear()
@@ -236,20 +236,22 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     def _checkpoints(self, partitions: Sequence[Partition]) -> dict[Partition, Cursor]:
         return read_cursors(self._open_connection(), self.name, partitions)
 
-    async def _rewind(self, consumer: AIOKafkaConsumer, partition: Partition, why: str) -> None:
+    async def _rewind(self, consumer: AIOKafkaConsumer, partition: TopicPartition, why: str, begin: int) -> None:
         """Read a partition from its beginning once more; what we took already is recognised as a repeat.
 
-        This is how a topic that was wiped and refilled from the log is met. If events are still missing then, they are lost to us.
+        This is how a topic that was wiped and refilled from the log is met. If events are still missing then, they are lost to us. `begin`
+        is the first offset there is: it moves when the topic is emptied to be published anew.
         """
-        position, before = self._cursors[partition].last_position, self._rewound.get(partition)
-        if before is not None and before.position == position:
+        place = _place(partition)
+        position, before = self._cursors[place].last_position, self._rewound.get(place)
+        if before is not None and (before.position, before.begin) == (position, begin):
             raise TopicShortened(
                 f"{why}; reading from the beginning did not help. Refill the topic from its owner's log."
             )
-        _log.error("topic_changed_under_us", topic=partition[0], partition=partition[1], why=why)
-        self._rewound[partition] = _Rewind(position)
-        self._lost.add(TopicPartition(*partition))
-        consumer.pause(TopicPartition(*partition))
+        _log.error("topic_changed_under_us", topic=partition.topic, partition=partition.partition, why=why)
+        self._rewound[place] = _Rewind(position, begin)
+        self._lost.add(partition)
+        consumer.pause(partition)
 
     async def _judge_rewinds(self, consumer: AIOKafkaConsumer) -> None:
         """Decide about partitions that were read again to their end.
@@ -266,7 +268,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if cursor.hole is None:
                 del self._rewound[place]
             elif rewind.waited(end):
-                await self._rewind(consumer, place, str(Hole(place, cursor)))
+                await self._rewind(consumer, partition, str(Hole(place, cursor)), rewind.begin)
 
     async def _again(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
         """Forget what was fetched, wait a little longer each time, and begin again from the checkpoints."""
@@ -296,10 +298,11 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
 
 class _Rewind:
-    """A partition being read again from its beginning, with `position` taken already."""
+    """A partition being read again from its beginning, the offset `begin`, with `position` taken already."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, begin: int) -> None:
         self.position = position
+        self.begin = begin
         self._end = -1
         self._since = 0.0
 
@@ -308,6 +311,11 @@ class _Rewind:
         if end != self._end:
             self._end, self._since = end, time.monotonic()
         return time.monotonic() - self._since > REFILL_PATIENCE_SECONDS
+
+
+async def _beginning(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    found: dict[TopicPartition, int] = await consumer.beginning_offsets([partition])
+    return found[partition]
 
 
 def _place(partition: TopicPartition) -> Partition:

@@ -108,7 +108,7 @@ class Reader:
             kind, key = headers["ce_type"], headers["ce_partitionkey"]
         except (KeyError, ValueError, TypeError) as error:
             after = cursor.passed(record.offset)
-            letter = Letter(partition, record, "unreadable-envelope", f"{type(error).__name__}: {error}")
+            letter = Letter(partition, record, "unreadable-envelope", _fault(error))
             reading.entries.append(Entry(partition, record, after, letter=letter))
             return after
         if position <= cursor.last_position:
@@ -161,3 +161,10 @@ def _owner_of(topic: str) -> tuple[str, bytes]:
     """Return whose topic this is, and how the types of its owner's events begin."""
     owner = topic.partition(".")[2]
     return owner, f"tillstream.{owner}.".encode()
+
+
+def _fault(error: Exception) -> str:
+    """Return what is wrong with the headers; what is in them may be anything, and is not repeated."""
+    if isinstance(error, KeyError):
+        return f"header {error.args[0]} is missing"
+    return "header ce_logposition or ce_prevposition is not a number"

@@ -12,18 +12,13 @@ from till_platform.batch import Fact
 from till_platform.context import Context
 from till_platform.domain import Aggregate
 from till_platform.eventstore.append import Commit
-from till_platform.eventstore.recorder import as_stored
-from till_platform.eventstore.stored import LoggedEvent, LogMapper
+from till_platform.eventstore.log import bring_up_to_date
+from till_platform.eventstore.snapshots import read_snapshots
+from till_platform.eventstore.stored import LoggedEvent
 from till_platform.telemetry.tracing import collecting, current_traceparent
 
 A = TypeVar("A", bound=Aggregate)
 
-_NEWER = """
-SELECT log.stream, log.sequence, log.type, log.data, log.key
-FROM unnest(%s::text[], %s::int[]) AS known (stream, version)
-JOIN log ON log.stream = known.stream AND log.sequence > known.version
-ORDER BY log.stream, log.sequence
-"""
 _ASK = """
 INSERT INTO effect (kind, key, payload, not_before, correlation_id, causation_id, traceparent)
 VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, key) DO NOTHING
@@ -40,17 +35,13 @@ class AggregateCache:
         self._size = size
         self._kept: OrderedDict[str, Aggregate] = OrderedDict()
         self._events = 0
-        self._mapper = LogMapper()
 
     def load(self, connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
         """Return the aggregates by stream, brought up to date in one query; those without events are empty."""
-        loaded = {stream: self._taken(stream) or cls(stream) for stream, cls in wanted.items()}
-        versions = [aggregate.version for aggregate in loaded.values()]
-        for row in connection.execute(_NEWER, [list(loaded), versions]):
-            recorded = self._mapper.to_domain_event(as_stored(row))
-            aggregate = loaded[recorded.originator_id]
-            aggregate.key = recorded.key
-            type(aggregate).project(aggregate, [recorded])
+        kept = {stream: self._taken(stream) for stream in wanted}
+        remembered = read_snapshots(connection, [stream for stream, found in kept.items() if found is None])
+        loaded = {stream: kept[stream] or remembered.get(stream) or cls(stream) for stream, cls in wanted.items()}
+        bring_up_to_date(connection, loaded)
         return loaded
 
     def keep(self, aggregates: Iterable[Aggregate]) -> None:
