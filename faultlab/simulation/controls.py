@@ -53,7 +53,7 @@ class NoRepeats(Reader):
     def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:
         previous = dict(record.headers).get("ce_prevposition", b"0")
         after = super()._take(record, partition, Cursor(cursor.next_offset, int(previous)), reading)
-        return replace(after, last_position=max(after.last_position, cursor.last_position))
+        return after._replace(last_position=max(after.last_position, cursor.last_position))
 
 
 class Unclaimed(SenderLoop):

@@ -121,6 +121,10 @@ class Consumer:
     def highwater(self, place: TopicPartition) -> int | None:
         return self._marks.get(place)
 
+    async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where partitions begin: nobody deletes their oldest records here."""
+        return dict.fromkeys(places, 0)
+
     async def position(self, place: TopicPartition) -> int:
         return self._positions[place]
 

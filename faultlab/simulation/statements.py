@@ -14,7 +14,7 @@ from psycopg.errors import UniqueViolation
 from faultlab.simulation.postgres import Result, Row, Transaction
 from faultlab.simulation.read_models import meaning_of_read_model
 from till_platform.effects import sender
-from till_platform.eventstore import append
+from till_platform.eventstore import append, log, snapshots
 from till_platform.relay import relay, rows
 from till_platform.worker import cursor, letters, parking, unit
 
@@ -226,6 +226,16 @@ def _newer(transaction: Transaction, values: Any) -> Result:
     return _named(("stream", "sequence", "type", "data", "key"), found)
 
 
+def _no_snapshots(_: Transaction, __: Any) -> Result:
+    """No stream here gets long enough for one."""
+    return NOTHING
+
+
+def _no_swap(_: Transaction, __: Any) -> Result:
+    """Nobody rebuilds read models here."""
+    return NOTHING
+
+
 def _one_stream(transaction: Transaction, values: Any) -> Result:
     low, high = values["gt"] or 0, values["lte"]
     found = [
@@ -234,10 +244,6 @@ def _one_stream(transaction: Transaction, values: Any) -> Result:
         if low < row["sequence"] and (high is None or row["sequence"] <= high)
     ]
     return _named(("stream", "sequence", "type", "data", "key"), sorted(found, key=lambda row: int(row["sequence"])))
-
-
-def _streams(transaction: Transaction, values: Any) -> Result:
-    return _newer(transaction, (values[0], [0] * len(values[0])))
 
 
 def _answers(transaction: Transaction, values: Any) -> Result:
@@ -283,6 +289,11 @@ def _take_over(transaction: Transaction, values: Any) -> Result:
     taken = {**row, "epoch": row["epoch"] + 1}
     transaction.put("relay_mark", topic, taken)
     return _named(("position", "epoch", "ends"), [taken])
+
+
+def _epoch(transaction: Transaction, values: Any) -> Result:
+    row = transaction.get("relay_mark", values[0])
+    return _named(("epoch",), [row] if row else [])
 
 
 def _mark(transaction: Transaction, values: Any) -> Result:
@@ -367,6 +378,7 @@ MEANINGS: dict[str, Meaning] = {
     parking._BURY: _bury,
     parking._SETTLED: _settled,
     letters._ONE: _letter,
+    letters._NO_SWAP: _no_swap,
     letters._LOCK: _lock_parked,
     letters._WAITING: _waiting,
     letters._SETTLE: _settle,
@@ -379,15 +391,16 @@ MEANINGS: dict[str, Meaning] = {
     append._STORE_ANSWERS: _store_answers,
     append._FINISH_EFFECTS: _finish_effects,
     "SELECT key, status, body, fingerprint FROM answer WHERE key = %s": _answer,
-    "SELECT stream, sequence, type, data, key FROM log WHERE stream = ANY(%s) ORDER BY stream, sequence": _streams,
     "SELECT stream, sequence, type, data, key FROM log WHERE stream = %(stream)s"
     " AND sequence > coalesce(%(gt)s::int, 0) AND (%(lte)s::int IS NULL OR sequence <= %(lte)s::int)"
     " ORDER BY sequence ASC LIMIT %(limit)s::bigint": _one_stream,
-    unit._NEWER: _newer,
+    log._NEWER: _newer,
+    snapshots._READ: _no_snapshots,
     unit._ASK: _ask,
     relay._PENDING: _pending,
     relay._LEAD: _lead,
-    relay._TAKE_OVER: _take_over,
+    relay.TAKE_OVER: _take_over,
+    relay._EPOCH: _epoch,
     relay._MARK: _mark,
     f"SET idle_session_timeout = '{relay.LEASE_SECONDS}s'": _set_idle_timeout,
     sender._CLAIM: _claim_effects,
