@@ -28,7 +28,7 @@ demo: setup ## Run weeks of a real chain through the five services and report (W
 	@$(BIN)/till demo --weeks $(or $(WEEKS),4) $(if $(KEEP),--keep)
 
 test: setup ## Run all tests, those on real Kafka, PostgreSQL and Valkey included
-	@$(BIN)/pytest
+	@$(BIN)/pytest --seeds 2000
 
 check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
 	@$(BIN)/ruff check
@@ -36,7 +36,7 @@ check: setup ## Check style, types, imports and contracts; what a change must pa
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/till contracts check
-	@$(BIN)/pytest -q -m "not integration and not simulation" -x
+	@$(BIN)/pytest -q -m "not integration" -x
 
 deploy-tools: setup ## Install what looks at deploy/ (kubectl, kubernetes-validate, hadolint, yamllint, checkov) into .venv-deploy
 	@$(PYTHON) deploy/setup_checks.py

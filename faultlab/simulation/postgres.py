@@ -295,6 +295,8 @@ class Session:
             except BaseException:
                 self._roll_back(mine)
                 raise
+            here().pause()  # the COMMIT is on its way
+            self.must_live()
             self._commit(mine)
             return
         writes, held = dict(outer.writes), len(outer.held)
@@ -306,8 +308,6 @@ class Session:
             raise
 
     def _commit(self, mine: Transaction) -> None:
-        here().pause()  # the COMMIT is on its way
-        self.must_live()
         self.database.commit(mine.writes)
         self.current = None
         mine.release()

@@ -11,9 +11,8 @@ from faultlab.simulation.nemesis import Nemesis
 from faultlab.simulation.oracle import INVARIANTS
 from faultlab.simulation.run import run
 
+ENOUGH_TO_SEE_ALL = 1000
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 10_000
-A_FEW = 40
 
 
 def kinds():
@@ -21,24 +20,21 @@ def kinds():
     return set(Nemesis.KINDS)
 
 
-@pytest.mark.simulation
-@pytest.mark.timeout(1200)
-def test_ten_thousand_seeds_of_faults_break_no_invariant(capsys):
-    found = many(range(SEEDS))
+@pytest.mark.timeout(1800)
+def test_no_seed_of_faults_breaks_an_invariant(request, capsys):
+    seeds = request.config.getoption("--seeds")
+    found = many(range(seeds))
     with capsys.disabled():
         sys.stdout.write(f"\n{found.told()}\n")
-    assert found.seeds == SEEDS
+    assert found.seeds == seeds
     assert found.broken == {}, found.told()
+    if seeds < ENOUGH_TO_SEE_ALL:
+        return
     assert set(found.faults) == kinds()
-    assert min(found.faults.values()) > SEEDS / 50
+    assert min(found.faults.values()) > seeds / 50
     assert found.counts["fenced"] > 0
     assert found.counts["repeats suppressed"] > 0
     assert found.counts["batches again"] > 0
-
-
-def test_some_seeds_of_faults_break_no_invariant():
-    found = many(range(SEEDS, SEEDS + A_FEW))
-    assert found.broken == {}, found.told()
 
 
 def timeline(seed, hash_seed):
@@ -54,7 +50,7 @@ def timeline(seed, hash_seed):
 
 def test_one_seed_gives_one_timeline_byte_for_byte():
     first = timeline(3, "1")
-    assert first.count(b"\n") > 20
+    assert first.count(b"\n") > 10
     assert timeline(3, "2") == first
     assert timeline(4, "1") != first
 

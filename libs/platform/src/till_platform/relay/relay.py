@@ -89,6 +89,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._told_to_stop = asyncio.Event()
         self._stopping = False
+        self._refill_owed: set[int] = set()
         self._checked_at = 0.0
         self._looked_round_at = 0.0
         self._reached = False
@@ -142,7 +143,12 @@ class Relay:
         self.position = position
         self._ends = {int(number): end for number, (end, _) in ends.items()}
         self._last = {int(number): last for number, (_, last) in ends.items()}
-        await self._check_topic()
+        if (
+            self._refill_owed
+        ):  # the database went away just as it was to be noted, and Kafka's answer does not come twice
+            await self._refill(self._refill_owed)
+        else:
+            await self._check_topic()
         self._reached = True
 
     def _take_over(self) -> Any:
@@ -235,9 +241,11 @@ class Relay:
     async def _refill(self, lost: Collection[int]) -> None:
         """Begin again with the first event; readers drop what they have taken already."""
         _log.error("topic_lost_records_refilling", topic=self.topic, partitions=sorted(lost))
+        self._refill_owed = set(lost)
         self.position = 0
         self._ends, self._last = {}, {}
         await self._in_thread(self._mark, 0)
+        self._refill_owed = set()
 
     async def _let_go(self) -> None:
         self._producer = None
