@@ -15,6 +15,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 RECEIPTS = "SELECT count(*)::int, sum(total_minor)::int FROM receipts.receipts"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def settled(shop) -> None:
+    """What other tests have left in the dead letters is given up first."""
+    shop.catch_up()
+    for service in shop.services:
+        for letter in shop.till("dlq", "list", service, "--json").json["letters"]:
+            give_up = ("dlq", "discard", service, str(letter["id"]), "--why", "another test's", "--yes")
+            assert shop.till(*give_up).code == 0
+
+
 async def admin(shop, work) -> None:
     client = AIOKafkaAdminClient(bootstrap_servers=shop.infra.kafka)
     await client.start()
