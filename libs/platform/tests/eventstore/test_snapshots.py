@@ -78,7 +78,9 @@ async def test_a_short_stream_has_none(log, database):
     assert database.execute(TAKEN).fetchall() == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_with_and_without_snapshots_the_state_is_the_same_at_any_version(log, database, data):
     name = data.draw(st.uuids()).hex
