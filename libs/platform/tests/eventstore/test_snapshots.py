@@ -78,9 +78,6 @@ async def test_a_short_stream_has_none(log, database):
     assert database.execute(TAKEN).fetchall() == []
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Do not use the `random` module"
-)  # the threads of psycopg's pool do, whenever they like
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
