@@ -5,37 +5,25 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from till_events.base import Event
-from till_events.envelope import Headers
 
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 class Fact(Generic[E_co]):
-    """An event as it was read from a topic, with what its headers say.
+    """An event as it was read from a topic, with what its headers say."""
 
-    Headers may be given as they came, and are only then looked through when somebody asks: many read models never do.
-    """
-
-    __slots__ = ("_headers", "event", "key", "offset", "partition", "topic")
+    __slots__ = ("event", "headers", "key", "offset", "partition", "topic")
 
     def __init__(
-        self, event: E_co, headers: Headers | dict[str, bytes], key: str, topic: str, partition: int, offset: int
+        self, event: E_co, headers: dict[str, bytes], key: str, topic: str, partition: int, offset: int
     ) -> None:
         self.event = event
-        self._headers = headers
+        self.headers = headers
         self.key = key
         self.topic = topic
         self.partition = partition
         self.offset = offset
-
-    @property
-    def headers(self) -> dict[str, bytes]:
-        """The record's headers by name."""
-        found = self._headers
-        if not isinstance(found, dict):
-            found = self._headers = dict(found)
-        return found
 
     @property
     def id(self) -> str:

@@ -105,7 +105,7 @@ class Reader:
         headers = dict(record.headers)
         try:
             position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
-            kind, key = headers["ce_type"], headers["ce_partitionkey"]
+            kind, _ = headers["ce_type"], headers["ce_partitionkey"]
         except (KeyError, ValueError, TypeError) as error:
             after = cursor.passed(record.offset)
             letter = Letter(partition, record, "unreadable-envelope", _fault(error))
@@ -121,8 +121,8 @@ class Reader:
         if previous != cursor.last_position:
             return cursor._replace(hole=previous) if cursor.hole is None else cursor
         after = Cursor(record.offset + 1, position)
-        if kind in self._wanted or kind.rsplit(b".v", 1)[0] in self._families:
-            self._decode(record, partition, after, kind, key, reading)
+        if (name := self._wanted.get(kind)) is not None or kind.rsplit(b".v", 1)[0] in self._families:
+            self._decode(record, partition, after, headers, name, reading)
         return after
 
     def _doubt(self, record: Record, partition: Partition, kind: bytes) -> str | None:
@@ -139,14 +139,15 @@ class Reader:
         record: Record,
         partition: Partition,
         after: Cursor,
-        kind: bytes,
-        key: bytes,
+        headers: dict[str, bytes],
+        name: str | None,
         reading: Reading,
     ) -> None:
         entry = Entry(partition, record, after)
         try:
-            event = decode(self._wanted.get(kind) or kind.decode(), record.value or b"")
-            entry.fact = Fact(event, record.headers, key.decode(), *partition, record.offset)
+            event = decode(name or headers["ce_type"].decode(), record.value or b"")
+            key = headers["ce_partitionkey"].decode()
+            entry.fact = Fact(event, headers, key, *partition, record.offset)
         except UnknownType:
             return
         except UnknownMajor as error:
