@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-year bench-cards
+.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -27,8 +27,12 @@ down: setup ## Stop everything, keep the data
 demo: setup ## Run weeks of a real chain through the five services and report (WEEKS=4 or all; KEEP=1 leaves it running)
 	@$(BIN)/till demo --weeks $(or $(WEEKS),4) $(if $(KEEP),--keep)
 
-test: setup ## Run all tests, those on real Kafka, PostgreSQL and Valkey included
-	@$(BIN)/pytest --seeds 2000
+test: setup ## Run the tests, those on real Kafka, PostgreSQL and Valkey included
+	@$(BIN)/pytest -m "not long" --seeds 1000
+
+test-long: setup ## Run what takes minutes each: access, examples, operating, observability, upgrades, topics made good; 10,000 seeds
+	@$(BIN)/pytest -m long
+	@$(BIN)/python -m faultlab.simulation --seeds 10000
 
 check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
 	@$(BIN)/ruff check

@@ -35,7 +35,7 @@ from tillstream.attached import Attached
 
 from .conftest import open_store, post, receipt
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]  # the first one starts the stack
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]  # the first one starts the stack
 TABLE = yaml.safe_load((Path(__file__).parents[2] / "contracts/access.yaml").read_text())
 RECEIPT = declaration_of(PurchaseRecorded).type.encode()
 APART = "apart"

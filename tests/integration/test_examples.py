@@ -16,7 +16,7 @@ from till_platform.testing.running import eventually
 
 from .conftest import open_store, receipt, record
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 SCHEMAS = ROOT / "contracts" / "events"

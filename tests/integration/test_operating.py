@@ -19,7 +19,7 @@ from tillstream.exits import Exit
 
 from .conftest import Operated, receipt
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 AHEAD = "SELECT max(last_position) FROM checkpoint WHERE topic = 'till.order'"
 
 

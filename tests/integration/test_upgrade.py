@@ -12,7 +12,7 @@ from till_platform.testing.running import ServiceUnderTest, _free_port, eventual
 
 from .conftest import open_store
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(180)]
 STEP = "ALTER TABLE answer ADD COLUMN note text;\n"
 
 

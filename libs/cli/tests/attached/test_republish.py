@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from till_platform.testing.running import eventually
 from tillstream.exits import Exit
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
 RECEIPTS = "SELECT count(*)::int, sum(total_minor)::int FROM receipts.receipts"
 
 
