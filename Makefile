@@ -30,9 +30,9 @@ demo: setup ## Run weeks of a real chain through the five services and report (W
 test: setup ## Run the tests, those on real Kafka, PostgreSQL and Valkey included
 	@$(BIN)/pytest -m "not long" --seeds 1000
 
-test-long: setup ## Run what takes minutes each: access, examples, operating, observability, upgrades, topics made good; 10,000 seeds
+test-long: setup ## Run what takes minutes each: access, examples, operating, observability, upgrades, topics made good; 2,000 seeds
 	@$(BIN)/pytest -m long
-	@$(BIN)/python -m faultlab.simulation --seeds 10000
+	@$(BIN)/python -m faultlab.simulation --seeds 2000
 
 check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
 	@$(BIN)/ruff check
