@@ -15,6 +15,7 @@ from faultlab.simulation.postgres import Result, Row, Transaction
 from faultlab.simulation.read_models import meaning_of_read_model
 from till_platform.effects import sender
 from till_platform.eventstore import append, log, snapshots
+from till_platform.projections import tables
 from till_platform.relay import relay, rows
 from till_platform.worker import cursor, letters, parking, unit
 
@@ -372,7 +373,7 @@ MEANINGS: dict[str, Meaning] = {
     cursor._CLAIM: _claim_partitions,
     cursor._READ: _read_checkpoints,
     cursor._ADVANCE: _advance,
-    "SELECT name, version FROM projection WHERE name = ANY(%s)": _projection_versions,
+    tables._HELD: _projection_versions,
     parking._PARKED: _parked,
     parking._PARK: _park,
     parking._BURY: _bury,

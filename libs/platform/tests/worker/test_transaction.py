@@ -146,7 +146,7 @@ def test_nothing_is_written_into_tables_that_another_version_has_rebuilt(worker)
 
 def test_control_without_a_look_at_the_version_old_code_writes_into_new_tables(worker, monkeypatch):
     worker.connection.execute("UPDATE projection SET version = 2 WHERE name = 'payments'")
-    monkeypatch.setattr("till_platform.projections.tables.of_other_versions", lambda *_: {})
+    monkeypatch.setattr("till_platform.projections.tables.of_other_versions", lambda *_, **__: {})
     worker.take(Partition().publish(paid(amount=5)).records)
     assert sums(worker) == {"ann": 5}
 

@@ -138,6 +138,7 @@ class Rebuild:
         """Take the rest while the live consumer waits, and swap; return whether that would be right."""
         with self._connection.transaction():
             self._connection.execute(_NO_RETRY, [self._consumer])
+            tables.halt(self._connection, self._projections)
             stand = self._stand(lock=True)
             if self._connection.execute(_RETRIED, [self._consumer, shadow.started_at()]).fetchone():
                 return False  # it is in the live tables, and was left out here
@@ -153,6 +154,7 @@ class Rebuild:
         """Bring what was built to where the live consumer is now, and compare row by row."""
         with self._connection.transaction():
             self._connection.execute(_NO_RETRY, [self._consumer])
+            tables.halt(self._connection, self._projections)
             stand = self._stand(lock=True)
             await self._fold(shadow, follower.cursors, stand, patience_seconds=HALTED_SECONDS)
             found = {part.name: first_difference(self._connection, part, shadow.schema(part)) for part in different}

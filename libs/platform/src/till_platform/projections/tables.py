@@ -11,6 +11,9 @@ from till_platform.projections.projection import Projection
 REBUILT = "__rebuilt"
 COMPARED = "__compared"
 KEPT = "__old"
+_VERSIONS = "SELECT name, version FROM projection WHERE name = ANY(%s)"
+_HELD = _VERSIONS + " ORDER BY name FOR SHARE"
+_HALTED = _VERSIONS + " ORDER BY name FOR UPDATE"
 _KEEP = """
 INSERT INTO kept_projection (name, version, built_at) SELECT name, version, built_at FROM projection WHERE name = %s
 """
@@ -37,6 +40,11 @@ def inside(connection: Connection[Any], schema: str) -> Iterator[None]:
     connection.execute(sql.SQL("SET LOCAL search_path = {}, extensions").format(sql.Identifier(schema)))
     yield
     connection.execute("SET LOCAL search_path = public, extensions")
+
+
+def halt(connection: Connection[Any], projections: Sequence[Projection]) -> None:
+    """Wait until nobody is writing to these, and let nobody begin before the open transaction ends."""
+    connection.execute(_HALTED, [[projection.name for projection in projections]])
 
 
 def swap(connection: Connection[Any], projection: Projection) -> None:
@@ -105,10 +113,16 @@ def prepare(connection: Connection[Any], projections: Sequence[Projection], cons
     return stale
 
 
-def of_other_versions(connection: Connection[Any], projections: Sequence[Projection]) -> dict[str, int]:
-    """Return the read models whose tables are of another version than this code, with that version."""
+def of_other_versions(
+    connection: Connection[Any], projections: Sequence[Projection], *, held: bool = False
+) -> dict[str, int]:
+    """Return the read models whose tables are of another version than this code, with that version.
+
+    With `held` they stay where they are for the rest of the transaction: what is written in it would else go to tables that `swap` has put
+    away meanwhile, and `halt` waits for it.
+    """
     wanted = {projection.name: projection.version for projection in projections}
-    found = connection.execute("SELECT name, version FROM projection WHERE name = ANY(%s)", [list(wanted)])
+    found = connection.execute(_HELD if held else _VERSIONS, [list(wanted)])
     return {name: version for name, version in found if version != wanted[name]}
 
 

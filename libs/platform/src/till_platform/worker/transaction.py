@@ -142,7 +142,7 @@ class BatchTransaction:
         return Taken(facts, recorded=commit.events if commit else (), effects=effects), aggregates.values()
 
     def _must_be_current(self, connection: Connection[Any]) -> None:
-        if others := tables.of_other_versions(connection, self._projections):
+        if others := tables.of_other_versions(connection, self._projections, held=True):
             found = ", ".join(f"{name} is of version {version}" for name, version in sorted(others.items()))
             raise Superseded(f"{found}: another version of this service has rebuilt it, and its worker goes on")
 
