@@ -48,7 +48,7 @@ Role = Literal["api", "worker", "relay"]
 STUCK_SECONDS = 60.0
 SWITCH_SECONDS = 0.001
 """How long a busy thread may keep the interpreter from one that answers a request."""
-OBJECTS_BETWEEN_COLLECTIONS = 400_000
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Python looks for unreachable cycles after so many new objects. The 700 it comes with have a worker look through every batch over and
 over, which took a third of its time; none of a batch's objects are in cycles, and some batches at once are fewer objects than this.
 """
