@@ -58,7 +58,7 @@ def entries() -> list[Entry]:
             "effectively once, one reader",
             FULL,
             peer("limit.py", "quiet"),
-            "the same, gc.set_threshold(400_000)",
+            "the same, gc.set_threshold(50_000)",
         ),
         Entry(ONE, TWICE, SMALL, peer("faststream_peer.py", "one"), "default, NACK_ON_ERROR"),
         Entry(BATCH, TWICE, FIFTH, peer("faststream_peer.py", "batch"), "documented: 500, pydantic, executemany"),

@@ -32,7 +32,7 @@ async def main():
     connection = psycopg.connect(JOB.pg, autocommit=True)
     connection.execute(CHECKPOINTS)
     if JOB.mode == "quiet":
-        gc.set_threshold(400_000)
+        gc.set_threshold(50_000)
     thread, loop = ThreadPoolExecutor(1), asyncio.get_running_loop()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=JOB.kafka,
