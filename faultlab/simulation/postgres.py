@@ -365,6 +365,9 @@ class Cursor:
             self._keep(result)
         return self
 
+    def stream(self, query: Any, parameters: Any = (), *, size: int = 1) -> Iterator[Any]:  # noqa: ARG002 - all rows are here at once
+        yield from self.execute(query, parameters)
+
     def executemany(self, query: Any, many: Sequence[Any]) -> None:
         for parameters in many:
             self.execute(query, parameters)

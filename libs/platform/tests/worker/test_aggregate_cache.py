@@ -22,6 +22,13 @@ class NothingNewer:
     def execute(self, *_: object) -> list[tuple[Any, ...]]:
         return []
 
+    def cursor(self) -> "NothingNewer":
+        return self
+
+    def stream(self, *_: object, size: int) -> list[tuple[Any, ...]]:
+        assert size
+        return []
+
 
 def thing(name: str, events: int) -> Thing:
     made = Thing(f"thing-{name}")

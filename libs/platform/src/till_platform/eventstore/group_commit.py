@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -132,9 +133,8 @@ class GroupCommit:
             self._connection.close()
             raise
         metrics.APPEND_COMMANDS.observe(len(commits))
-        for commit, outcome in zip(commits, outcomes, strict=True):
-            if isinstance(outcome, int):
-                metrics.events_recorded(commit.events)
+        taken = (commit.events for commit, outcome in zip(commits, outcomes, strict=True) if isinstance(outcome, int))
+        metrics.events_recorded(chain.from_iterable(taken))
         metrics.VERSION_CONFLICTS.inc(sum(isinstance(outcome, VersionConflict) for outcome in outcomes))
         return outcomes
 

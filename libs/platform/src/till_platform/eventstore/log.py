@@ -21,6 +21,7 @@ from till_platform.eventstore.stored import LoggedEvent, LogMapper
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
 _TRIES = 5
+ROWS_AT_ONCE = 1_000
 _NEWER = """
 SELECT log.stream, log.sequence, log.type, log.data, log.key
 FROM unnest(%s::text[], %s::int[]) AS known (stream, version)
@@ -148,10 +149,13 @@ def read_streams(connection: Connection[Any], wanted: dict[str, type[Aggregate]]
 
 
 def bring_up_to_date(connection: Connection[Any], aggregates: Mapping[str, Aggregate]) -> None:
-    """Fold into aggregates, by stream, what was recorded since, in one query. Those that took long are remembered for the next time."""
+    """Fold into aggregates, by stream, what was recorded since, in one query. Those that took long are remembered for the next time.
+
+    The rows come a few at a time: a worker that has just started has years of a thousand customers to read for its first batch.
+    """
     mapper = LogMapper()
     versions = [aggregate.version for aggregate in aggregates.values()]
-    for row in connection.execute(_NEWER, [list(aggregates), versions]):
+    for row in connection.cursor().stream(_NEWER, [list(aggregates), versions], size=ROWS_AT_ONCE):
         recorded = mapper.to_domain_event(as_stored(row))
         aggregate = aggregates[recorded.originator_id]
         aggregate.key = recorded.key

@@ -143,9 +143,8 @@ class Relay:
         self.position = position
         self._ends = {int(number): end for number, (end, _) in ends.items()}
         self._last = {int(number): last for number, (_, last) in ends.items()}
-        if (
-            self._refill_owed
-        ):  # the database went away just as it was to be noted, and Kafka's answer does not come twice
+        # the database may have gone away just as a refill was to be noted, and Kafka's answer does not come twice
+        if self._refill_owed:
             await self._refill(self._refill_owed)
         else:
             await self._check_topic()

@@ -137,15 +137,16 @@ class WebhookLoop:
         stretch = await self._parts.reads.run(
             lambda connection: read_stretch(connection, service, receiver.position, types=receiver.types, most=PER_TURN)
         )
+        until = stretch.until
         for event in stretch.events:
             answer = await self._call(receiver, event)
             if not await self._parts.reads.run(lambda connection: self._record(connection, receiver, event, answer)):  # noqa: B023 - awaited here
                 return
             if self._stop.is_set():
-                stretch = stretch.__class__(stretch.events, event.position, at_end=False)
+                until = event.position
                 break
         await self._parts.reads.run(
-            lambda connection: connection.execute(_DONE, [stretch.until, receiver.name, receiver.lease])
+            lambda connection: connection.execute(_DONE, [until, receiver.name, receiver.lease])
         )
 
     async def _call(self, receiver: Receiver, event: Published) -> Answer:

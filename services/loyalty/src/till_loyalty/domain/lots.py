@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from till_events.loyalty import Allocation
 
@@ -43,8 +44,8 @@ class Lot:
         self.points = points
         self.remaining = points
         self.earned_at = earned_at
-        self.available_from = available_from
-        self.expires_at = expires_at or NEVER
+        self.available_from = _one_of_its_kind(available_from)
+        self.expires_at = _one_of_its_kind(expires_at or NEVER)
         self.purchase_minor = purchase_minor
         self.returned_minor = 0
         self.reversed = 0
@@ -68,6 +69,12 @@ class Lot:
         share = self.points if returned >= self.purchase_minor else self.points * returned // self.purchase_minor
         expired = self.expired + (self.remaining if self.is_expired(at) else 0)
         return max(0, min(share, self.points - expired) - self.reversed)
+
+
+@lru_cache(maxsize=4096)
+def _one_of_its_kind(midnight: datetime) -> datetime:
+    """Return the one object that stands for a time: lots begin and end with days, and a worker has a hundred thousand lots at hand."""
+    return midnight
 
 
 def in_order_of_spending(lots: Iterable[Lot]) -> list[Lot]:
