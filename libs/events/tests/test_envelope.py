@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
@@ -7,7 +8,7 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from till_events.envelope import Envelope, UnreadableEnvelope, from_headers, to_headers
+from till_events.envelope import Envelope, UnreadableEnvelope, format_time, from_headers, to_headers
 from till_events.structured import from_line, to_line, to_structured
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -89,6 +90,17 @@ def test_any_cloudevents_reader_understands_an_exported_line():
     assert read.get_extension("correlationid") == PLACED.correlation_id
     assert read.get_extension("traceparent") == PLACED.traceparent
     assert read.get_data() == {"number": "17"}
+
+
+ZONES = st.timezones() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1), timezones=ZONES), st.booleans())  # noqa: DTZ001 - Hypothesis adds the zone
+def test_a_time_is_written_with_six_digits_and_reads_back(moment, whole):
+    moment = moment.replace(microsecond=0) if whole else moment
+    text = format_time(moment).decode()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
+    assert datetime.fromisoformat(text) == moment.astimezone(UTC)
 
 
 def test_a_time_is_written_in_utc_whatever_its_offset():
