@@ -27,7 +27,7 @@ from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.rows import COLUMNS, Outgoing, headers_of
 from till_platform.telemetry import metrics
 
-BATCH = 2_000
+BATCH = 1_000
 POLL_SECONDS = 0.02
 """How long a relay in a process of its own waits before it looks again: nobody can wake it."""
 WOKEN_POLL_SECONDS = 1.0

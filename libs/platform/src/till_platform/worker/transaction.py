@@ -29,8 +29,8 @@ from till_platform.worker.reading import Entry, Letter, Reading
 from till_platform.worker.traces import projecting
 from till_platform.worker.unit import AggregateCache, BatchUnit
 
-CACHED_EVENTS = 120_000
-"""A bound of some 40 MB for aggregates like loyalty's accounts, which know every purchase."""
+CACHED_EVENTS = 80_000
+"""A bound of some 30 MB for aggregates like loyalty's accounts, which know every purchase."""
 
 Permanent = (DomainError, psycopg.DataError)
 """Failures that the same event would meet again: it becomes a dead letter. Everything else is retried, or is a bug and stops the worker."""

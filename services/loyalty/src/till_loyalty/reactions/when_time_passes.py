@@ -13,7 +13,8 @@ from till_loyalty.projections.lots import accounts_off_their_tier, accounts_with
 from till_platform.eventstore.log import Log
 from till_platform.parts import Parts
 
-_AT_ONCE = 200
+_AT_ONCE = 50
+"""So many accounts are loaded at a time: they come with every lot they ever had, and a worker is small."""
 
 Find = Callable[..., Awaitable[list[str]]]
 
