@@ -133,9 +133,8 @@ def _schema(type_name: str) -> bytes:
 
 def format_time(moment: datetime) -> bytes:
     """Return RFC 3339 in UTC with microseconds, e.g. `2026-11-22T09:30:00.000000Z`."""
-    text = _json.encode(moment)[
-        1:-1
-    ]  # ten times as fast as `isoformat`; it leaves out microseconds where there are none
+    # ten times as fast as `isoformat`, but it keeps other offsets, and leaves out microseconds where there are none
+    text = _json.encode(moment)[1:-1]
     if len(text) == len("2026-11-22T09:30:00.000001Z"):
         return text
     if len(text) == len("2026-11-22T09:30:00Z"):

@@ -105,7 +105,7 @@ class Reader:
         headers = dict(record.headers)
         try:
             position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
-            kind, _ = headers["ce_type"], headers["ce_partitionkey"]
+            kind, _ = headers["ce_type"], headers["ce_partitionkey"]  # a record without a key is none of ours either
         except (KeyError, ValueError, TypeError) as error:
             after = cursor.passed(record.offset)
             letter = Letter(partition, record, "unreadable-envelope", _fault(error))

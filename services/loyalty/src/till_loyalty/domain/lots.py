@@ -72,9 +72,9 @@ class Lot:
 
 
 @lru_cache(maxsize=4096)
-def _one_of_its_kind(midnight: datetime) -> datetime:
-    """Return the one object that stands for a time: lots begin and end with days, and a worker has a hundred thousand lots at hand."""
-    return midnight
+def _one_of_its_kind(moment: datetime) -> datetime:
+    """Return the one object that stands for a time: lots mostly begin and end with days, and a worker has tens of thousands at hand."""
+    return moment
 
 
 def in_order_of_spending(lots: Iterable[Lot]) -> list[Lot]:
