@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-year bench-cards
+.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-growth bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -63,6 +63,9 @@ contracts: setup ## Write contracts/ anew from the events and the APIs
 
 bench: setup ## Compare with peers, in turns: ONLY=B1,B4 ROUNDS=7 JSON=1; the peers get an environment of their own
 	@$(BIN)/python bench/run.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json)
+
+bench-growth: setup ## Measure how cost grows from one year of data to three and ten: ONLY=B1,B4,B6,look-ups ROUNDS=7 JSON=1
+	@$(BIN)/python bench/growth.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json)
 
 bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory per process
 	@$(BIN)/python bench/year.py

@@ -81,7 +81,12 @@ def ours(infra: Infra) -> Contender:
     address = infra.database("ours")
     with psycopg.connect(address, autocommit=True) as connection:
         migrate(connection)
-    numbers, seen = itertools.count(), Counter(address, "log")
+    return appending(OURS, address)
+
+
+def appending(name: str, address: str, before: int = 0) -> Contender:
+    """Ours, into a log that holds so many events already."""
+    numbers, seen = itertools.count(), Counter(address, "log", before)
 
     async def append(log: Log, amount: int) -> None:
         left = iter(range(amount))
@@ -108,7 +113,7 @@ def ours(infra: Infra) -> Contender:
         seen.check(sample.amount)
         return sample
 
-    return Contender(OURS, "durable, version checked, gapless positions", run)
+    return Contender(name, "durable, version checked, gapless positions", run)
 
 
 def library(infra: Infra) -> Contender:
@@ -247,8 +252,8 @@ def timed(amount: int, work: Callable[[], None]) -> Sample:
 class Counter:
     """Knows how many events a table held before, and sees whether all that were saved are there."""
 
-    def __init__(self, address: str, table: str) -> None:
-        self._address, self._table, self._before = address, table, 0
+    def __init__(self, address: str, table: str, before: int = 0) -> None:
+        self._address, self._table, self._before = address, table, before
 
     def check(self, saved: int) -> None:
         with psycopg.connect(self._address) as connection:

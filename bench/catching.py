@@ -60,20 +60,18 @@ class OurProgram(Program):
     orders: str = "last_payments.orders"
 
     def prepare(self, job: Mapping[str, str]) -> None:
-        made = subprocess.run(
-            self._command(job, "migrate"), env=self._environment(job), capture_output=True, check=False
-        )
+        command, environment = self.how(job, "migrate")
+        made = subprocess.run(command, env=environment, capture_output=True, check=False)
         if made.returncode:
             raise RuntimeError(made.stderr.decode()[-2_000:])
 
     def start(self, job: Mapping[str, str], log: int) -> subprocess.Popen[bytes]:
-        environment = self._environment(job)
-        return subprocess.Popen(
-            self._command(job, "worker"), env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        command, environment = self.how(job, "worker")
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
-    def _command(self, job: Mapping[str, str], what: str) -> list[str]:
-        return [*map(str, self.command), job["GROUP"], what]
+    def how(self, job: Mapping[str, str], what: str) -> tuple[list[str], dict[str, str]]:
+        """Return the command that does `what` of the service's own, and its environment."""
+        return [*map(str, self.command), job["GROUP"], what], self._environment(job)
 
     def _environment(self, job: Mapping[str, str]) -> dict[str, str]:
         return {

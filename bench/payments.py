@@ -1,4 +1,4 @@
-"""The job of B4, B8, B10 and B11: payments on a topic, made into the points of each customer and the last payment of each order.
+"""The job of B4, B6 and B8 to B11: payments on a topic, made into the points of each customer and the last payment of each order.
 
 Orders are paid in four. Payments are records as our relay writes them: some 300 bytes of JSON and the headers of CloudEvents. The oracle
 folds the same payments in plain Python; what a contender made of them is compared with it row by row.
@@ -7,7 +7,7 @@ folds the same payments in plain Python; what a contender made of them is compar
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -93,6 +93,7 @@ class Story:
     hot: float = 0.0
     zipf: float = ZIPF
     seed: int = 1
+    start: datetime = NOON
 
     methods: ClassVar = ("card", "cash", "points", "transfer")
 
@@ -109,7 +110,7 @@ class Story:
             if part + 1 == PARTS:
                 del open_orders[customer]
             yield OrderPaymentRecorded(
-                occurred_at=NOON + timedelta(milliseconds=number),
+                occurred_at=self.start + timedelta(milliseconds=number),
                 order_id=order,
                 store_id=f"{404 + number % 7}",
                 payment_id=identity(chance),
@@ -119,6 +120,18 @@ class Story:
                 currency="USD",
                 customer_id=customer,
             )
+
+
+@dataclass(frozen=True)
+class Years:
+    """A year of payments again and again: other customers, other orders, a year later each time."""
+
+    years: int
+    amount: int
+
+    def __iter__(self) -> Iterator[OrderPaymentRecorded]:
+        for year in range(self.years):
+            yield from Story(self.amount, seed=year + 1, start=NOON + timedelta(days=365 * year))
 
 
 def identity(chance: random.Random) -> str:
@@ -196,7 +209,7 @@ class Topic:
             raise ConnectionError(f"{left} payments did not reach {self.name}")
 
 
-def topic_of(kafka: str, namespace: str, story: Story) -> tuple[Topic, Oracle]:
+def topic_of(kafka: str, namespace: str, story: Iterable[OrderPaymentRecorded]) -> tuple[Topic, Oracle]:
     """Put a whole story on a topic; return it and what must come of it."""
     topic, oracle = Topic(kafka, namespace).create(), Oracle({}, {})
     for payment in story:

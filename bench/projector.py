@@ -1,4 +1,4 @@
-"""Ours in B4, B8, B10 and B11: the real worker of a service of two read models and nothing else. `python projector.py <name> worker`."""
+"""Ours in B4, B6 and B8 to B11: the real worker of a service of two read models and nothing else. `python projector.py <name> worker`."""
 
 import sys
 from typing import ClassVar
@@ -48,6 +48,10 @@ class LastPayments(Projection):
         )
 
 
-if __name__ == "__main__":
+def main() -> None:
     name = sys.argv.pop(1)
     command(Service(name=name, projections=(Balances(), LastPayments()), routers=()))()
+
+
+if __name__ == "__main__":
+    main()

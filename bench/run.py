@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from contest import Outcome, run
+from contest import Open, Outcome, run
 from rich.console import Console
 from rich.table import Table
 from stack import machine
@@ -22,33 +23,53 @@ BENCHMARKS = {
     "B2": "commands",
     "B3": "relaying",
     "B4": "catch_up",
+    "B5": "end_to_end",
+    "B6": "replay",
     "B7": "at_a_time",
     "B8": "hot_key",
+    "B9": "safeties",
     "B10": "killed",
     "B11": "backlog",
 }
+FULL_ROUNDS = 7
+"""Fewer are a trial: its samples are shown and not kept."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(BENCHMARKS), help="e.g. B1,B4")
-    parser.add_argument("--rounds", type=int, default=7)
+    chosen = options(str(__doc__), BENCHMARKS)
+    benchmarks = ((number, import_module(BENCHMARKS[number]).open_contest) for number in chosen.only.split(","))
+    return ended(chosen, measure(chosen, benchmarks))
+
+
+def options(what: str, benchmarks: Iterable[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--only", default=",".join(benchmarks), help="e.g. B1,B4")
+    parser.add_argument("--rounds", type=int, default=FULL_ROUNDS)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--infra", choices=KINDS, default="auto")
-    chosen = parser.parse_args()
-    screen = Console(stderr=True)
-    reports = []
+    return parser.parse_args()
+
+
+def measure(chosen: argparse.Namespace, benchmarks: Iterable[tuple[str, Open]]) -> list[dict[str, Any]]:
+    """Run one contest after the other on one stack; show and keep what each showed."""
+    screen, reports = Console(stderr=True), []
     with tempfile.TemporaryDirectory(prefix="till-bench-") as folder, provide(chosen.infra, Path(folder)) as infra:
-        for number in chosen.only.split(","):
+        for number, opened in benchmarks:
             screen.print(f"[bold]{number}[/bold]")
             about = machine()
-            with import_module(BENCHMARKS[number]).open_contest(infra) as contest:
+            with opened(infra) as contest:
                 outcome = run(contest, chosen.rounds, lambda line: screen.print(line, highlight=False))
             report = report_of(number, outcome, about)
-            keep(number, report)
+            if chosen.rounds >= FULL_ROUNDS:
+                keep(number, report)
             reports.append(report)
             if not chosen.json:
                 Console().print(table_of(number, report))
+    return reports
+
+
+def ended(chosen: argparse.Namespace, reports: list[dict[str, Any]]) -> int:
+    """Print all as JSON if that was asked for; return 0 if every goal was reached."""
     if chosen.json:
         print(json.dumps(reports, indent=2))
     return 0 if all(claim["met"] for report in reports for claim in [*report["claims"], *report["bounds"]]) else 1

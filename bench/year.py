@@ -1,16 +1,17 @@
 """The year of the Complete Journey through all five services: seconds per stage, CPU seconds and peak memory per process.
 
-`make bench-year` (or `WEEKS=4 make bench-year` for a part). To reach: 300 s from the first receipt to the last read model caught up, on two
-cores; no service above 250 MB.
+`make bench-year`; `WEEKS=4 make bench-year` for a part, `YEARS=3` for three years one after the other. To reach: 300 s from the first
+receipt of a year to the last read model caught up, on two cores; no service above 250 MB.
 """
 
 import json
 import os
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 from stack import Costs, fresh_stack, machine
 
 from tillstream.demo.dataset import Dataset
@@ -22,10 +23,22 @@ LIMIT_SECONDS = 300
 LIMIT_MB = 250
 
 
+class Years(Dataset):
+    """The year told several times: the same people, shops and goods, other receipts, 52 weeks earlier each time."""
+
+    def __init__(self, years: int, weeks: int | None, *, today: date) -> None:
+        super().__init__(weeks, today=today)
+        earlier = (
+            self.rows.with_columns(pl.col("at") - timedelta(weeks=52 * year), pl.col("basket_id") + year * 10**11)
+            for year in range(years)
+        )
+        self.rows = pl.concat(earlier).sort("at", "basket_id", "product_id")
+
+
 def main() -> int:
-    weeks = os.environ.get("WEEKS", "all")
+    weeks, years = os.environ.get("WEEKS", "all"), int(os.environ.get("YEARS", "1"))
     about = machine()
-    data = Dataset(None if weeks == "all" else int(weeks), today=datetime.now(UTC).date())
+    data = Years(years, None if weeks == "all" else int(weeks), today=datetime.now(UTC).date())
     with fresh_stack() as attached:
         costs = Costs(attached)
         marks: dict[str, float] = {}
@@ -52,6 +65,7 @@ def main() -> int:
     result = {
         "machine": about,
         "weeks": weeks,
+        "years": years,
         "receipts": data.receipts_count,
         "lines": data.lines_count,
         "events": sum(standing.recorded.values()),
@@ -70,11 +84,12 @@ def main() -> int:
     }
     print(json.dumps(result, indent=2))
     folder = Path(__file__).parent / "results"
-    (folder / f"year-{weeks}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(result, indent=2) + "\n")
-    within = result["seconds"]["receipts_to_caught_up"] <= LIMIT_SECONDS
+    what = f"year-{weeks}" if years == 1 else f"year-{weeks}-times-{years}"
+    (folder / f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(result, indent=2) + "\n")
+    within = result["seconds"]["receipts_to_caught_up"] <= LIMIT_SECONDS * years
     small = all(costs.peak_mb[name] <= LIMIT_MB for name in attached.services)
     print(
-        f"within {LIMIT_SECONDS} s: {within}; every service within {LIMIT_MB} MB: {small}; agrees: {agree}",
+        f"within {LIMIT_SECONDS * years} s: {within}; every service within {LIMIT_MB} MB: {small}; agrees: {agree}",
         file=sys.stderr,
     )
     return 0 if agree else 1
