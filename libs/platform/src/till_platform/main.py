@@ -48,6 +48,7 @@ def command(service: Service) -> Callable[[], None]:
     _repairs(app, service)
 
     def main() -> None:
+        process.collect_seldom()
         try:
             app()
         except (SettingsError, SchemaRefused) as error:
