@@ -62,6 +62,7 @@ class Placed:
 class Shop(ABC):
     """Three services with empty databases and topics, started and stopped. `port` is where orders are taken."""
 
+    orders: ClassVar[str]
     balances: ClassVar[str]
     messages: ClassVar[str]
     recent: ClassVar[str]
@@ -133,7 +134,7 @@ class Shop(ABC):
 class OurShop(Shop):
     """The services of `shop.py`, each as `till-<name> all` runs it."""
 
-    balances, messages = "balances.balances", "effect"
+    orders, balances, messages = "orders.orders", "balances.balances", "effect"
     recent = "SELECT id, key FROM effect WHERE id > %s"
 
     def prepare(self) -> None:
@@ -169,7 +170,7 @@ class OurShop(Shop):
 class TheirShop(Shop):
     """`peers/faststream_shop.py`, a process for each service."""
 
-    balances, messages = "balances", "message"
+    orders, balances, messages = "orders", "balances", "message"
     recent = "SELECT id, key FROM message WHERE id > %s"
 
     def prepare(self) -> None:
@@ -337,27 +338,30 @@ async def _connect(port: int) -> None:
 
 
 def check(shop: Shop, placed: list[Placed]) -> None:
-    """Compare with the oracle: one message for each order, and each customer's points to the last one."""
-    wanted: dict[str, tuple[int, int]] = {}
+    """Compare with the oracle: one row and one message for each order, and each customer's points to the last one."""
+    totals: dict[str, tuple[int, int]] = {}
     for order in placed:
-        points, count = wanted.get(order.customer_id, (0, 0))
-        wanted[order.customer_id] = (points + order.points, count + 1)
-    with psycopg.connect(shop.databases["notification"]) as connection:
-        asked = [str(key) for (key,) in connection.execute(f"SELECT key FROM {shop.messages}")]
-    if sorted(asked) != sorted(order.order_id for order in placed):
-        raise Wrong(f"{len(asked)} messages for {len(placed)} orders")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (found := balances(shop)) != wanted:  # ours may be told of a message before its own table shows the points
-        if time.monotonic() > deadline:
-            wrong = [key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)]
-            raise Wrong(f"{len(wrong)} of {len(wanted)} balances are wrong")
-        time.sleep(0.1)
+        points, count = totals.get(order.customer_id, (0, 0))
+        totals[order.customer_id] = (points + order.points, count + 1)
+    for service, query, wanted in (
+        (
+            "order",
+            f"SELECT order_id, customer_id, total_minor FROM {shop.orders}",
+            {tuple(vars(o).values()) for o in placed},
+        ),
+        ("loyalty", f"SELECT customer_id, points, orders FROM {shop.balances}", {(c, *t) for c, t in totals.items()}),
+        ("notification", f"SELECT key FROM {shop.messages}", {(o.order_id,) for o in placed}),
+    ):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while set(found := rows(shop, service, query)) != wanted or len(found) != len(wanted):
+            if time.monotonic() > deadline:  # a message may be there before our own tables show what it is about
+                raise Wrong(f"{query}: {len(found)} rows, {len(wanted)} wanted, {len(set(found) ^ wanted)} differ")
+            time.sleep(0.1)
 
 
-def balances(shop: Shop) -> dict[str, Any]:
-    with psycopg.connect(shop.databases["loyalty"]) as connection:
-        rows = connection.execute(f"SELECT customer_id, points, orders FROM {shop.balances}")
-        return {customer: (points, orders) for customer, points, orders in rows}
+def rows(shop: Shop, service: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(shop.databases[service]) as connection:
+        return connection.execute(query).fetchall()
 
 
 def free_port() -> int:

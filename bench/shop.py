@@ -27,6 +27,7 @@ from till_platform.reactions.reaction import Reaction, Unit, Wanted
 from till_platform.service import Service
 
 assert catalogue
+ORDERS = Table("orders", {"order_id": "text", "customer_id": "text", "total_minor": "bigint"}, key=("order_id",))
 BALANCES = Table("balances", {"customer_id": "text", "points": "bigint", "orders": "bigint"}, key=("customer_id",))
 MESSAGE = "message"
 KEPT = timedelta(days=365)
@@ -93,6 +94,18 @@ async def place(body: OrderBody, log: LogDep, clock: ClockDep, once: Once) -> Or
     return await once(placing, OrderReply.of)
 
 
+class Orders(Projection):
+    """The orders, as lists show them."""
+
+    name: ClassVar[str] = "orders"
+    of: ClassVar = (OrderPlaced,)
+    tables: ClassVar = (ORDERS,)
+
+    def fold(self, batch: Batch, db: Db) -> None:
+        placed = (fact.event for fact in batch.of(OrderPlaced))
+        db.append(ORDERS, ((order.order_id, order.customer_id, order.total_minor) for order in placed))
+
+
 class WhenOrderIsPlaced(Reaction):
     """One point for each whole unit of money."""
 
@@ -151,7 +164,7 @@ class WhenPointsAreAccrued(Reaction):
 
 def service(name: str) -> Service:
     if name == "order":
-        return Service(name=name, projections=(), aggregates=(Order,), routers=(router,))
+        return Service(name=name, projections=(Orders(),), aggregates=(Order,), routers=(router,))
     if name == "loyalty":
         reactions = (WhenOrderIsPlaced(),)
         return Service(name=name, projections=(Balances(),), aggregates=(Account,), reactions=reactions, routers=())
