@@ -129,5 +129,19 @@ def run(contest: Contest, rounds: int, tell: Callable[[str], None]) -> Outcome:
                 outcome.samples[contender.name].append(sample)
             if sample:
                 what = f"round {number}" if number else "warming up"
-                tell(f"{what}: {contender.name:44} {sample.rate:>12,.0f} {contest.unit}")
+                tell(
+                    f"{what}: {contender.name:44} {number_of(sample.rate):>12} {contest.unit} {facts_of(sample)}".rstrip()
+                )
     return outcome
+
+
+def number_of(value: float) -> str:
+    """Return a number with as many places as mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def facts_of(sample: Sample) -> str:
+    """Return what was noted beside a sample, in a line."""
+    return ", ".join(
+        f"{name} {number_of(value)}" for name, value in sample.facts.items() if isinstance(value, int | float)
+    )

@@ -208,6 +208,11 @@ class Topic:
         if left:
             raise ConnectionError(f"{left} payments did not reach {self.name}")
 
+    def close(self) -> None:
+        """Wait until everything is there, and tell no more: a client that lives on complains of a broker that is gone."""
+        self.flush()
+        del self._producer
+
 
 def topic_of(kafka: str, namespace: str, story: Iterable[OrderPaymentRecorded]) -> tuple[Topic, Oracle]:
     """Put a whole story on a topic; return it and what must come of it."""
@@ -215,5 +220,5 @@ def topic_of(kafka: str, namespace: str, story: Iterable[OrderPaymentRecorded]) 
     for payment in story:
         topic.tell(payment)
         oracle.take(payment)
-    topic.flush()
+    topic.close()
     return topic, oracle

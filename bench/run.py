@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from contest import Open, Outcome, run
+from contest import Open, Outcome, number_of, run
 from rich.console import Console
 from rich.table import Table
 from stack import machine
@@ -130,8 +130,8 @@ def table_of(number: str, report: dict[str, Any]) -> Table:
         table.add_row(
             one["name"],
             one["guarantee"],
-            f"{rate[0]:,.0f}" if rate else "FAILED",
-            f"{rate[1]:,.0f} to {rate[2]:,.0f}" if rate else (one["failure"] or "")[:60],
+            number_of(rate[0]) if rate else "FAILED",
+            f"{number_of(rate[1])} to {number_of(rate[2])}" if rate else (one["failure"] or "")[:60],
             f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})" if ratio else "",
             f">= {goal['at_least']:g}: {'met' if goal['met'] else 'NOT met'}" if goal else "",
         )
