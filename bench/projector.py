@@ -54,4 +54,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import projector
+
+    projector.main()  # what is written into the database names the classes of a module, not of `__main__`

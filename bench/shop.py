@@ -171,5 +171,11 @@ def service(name: str) -> Service:
     return Service(name="notification", projections=(), reactions=(WhenPointsAreAccrued(),), routers=())
 
 
-if __name__ == "__main__":
+def main() -> None:
     command(service(sys.argv.pop(1)))()
+
+
+if __name__ == "__main__":
+    import shop
+
+    shop.main()  # what is written into the database names the classes of a module, not of `__main__`
