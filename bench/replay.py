@@ -76,14 +76,13 @@ class Rebuilding:
     told: list[tuple[float, int]] = field(default_factory=list)
     ended_at: float = 0.0
     cpu_seconds: float = 0.0
-    peak_mb: float = 0.0
 
     def sample(self, total: int, facts: dict[str, Any]) -> Sample:
         """What was done between the first batch and the end."""
         at, read = self.told[0]
         amount = total - read
-        more = {"events_per_cpu_second": amount / self.cpu_seconds, "peak_mb": self.peak_mb}
-        return Sample(amount, self.ended_at - at, self.cpu_seconds, {**facts, **more})
+        rate = {"events_per_cpu_second": amount / self.cpu_seconds}
+        return Sample(amount, self.ended_at - at, self.cpu_seconds, {**facts, **rate})
 
 
 def rebuild(run: Run, program: OurProgram) -> Rebuilding:
@@ -108,7 +107,6 @@ def rebuild(run: Run, program: OurProgram) -> Rebuilding:
     if process.returncode or not done.told:
         raise Wrong(f"ended with {process.returncode}: {b''.join(complaints).decode(errors='replace')[-1_500:]}")
     done.cpu_seconds = usage.ru_utime + usage.ru_stime - before
-    done.peak_mb = usage.ru_maxrss / 1024
     return done
 
 
