@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,10 @@ class Shop(ABC):
     def headers(self, order: Placed) -> str:
         """Return what its API wants to be told besides."""
 
+    def hops(self, orders: set[str]) -> dict[str, float]:  # noqa: ARG002 - only who keeps a log can tell
+        """Return where the time of these orders went, as far as the databases know."""
+        return {}
+
     def request(self, order: Placed) -> bytes:
         """Return the order as it goes over the wire."""
         body = json.dumps(order.__dict__).encode()
@@ -165,6 +169,17 @@ class OurShop(Shop):
 
     def headers(self, order: Placed) -> str:
         return f"Authorization: Bearer {self._token}\r\nIdempotency-Key: {order.order_id}\r\n"
+
+    def hops(self, orders: set[str]) -> dict[str, float]:
+        placed = dict(rows(self, "order", "SELECT data ->> 'order_id', recorded_at FROM events"))
+        accrued = dict(rows(self, "loyalty", "SELECT data ->> 'purchase_id', recorded_at FROM events"))
+        asked = dict(rows(self, "notification", "SELECT key, asked_at FROM effect"))
+        first = [(accrued[order] - placed[order]).total_seconds() for order in orders]
+        second = [(asked[order] - accrued[order]).total_seconds() for order in orders]
+        return {
+            "placed_to_points_p50_ms": milliseconds(first, 50),
+            "points_to_message_p50_ms": milliseconds(second, 50),
+        }
 
 
 class TheirShop(Shop):
@@ -271,16 +286,18 @@ async def flat_out(shop: Shop, orders: Iterator[Placed], *, seconds: float, at_m
     return done
 
 
-async def at_rate(shop: Shop, orders: Iterator[Placed], rate: float) -> dict[str, float]:
-    """Order at fixed times; return when each order was due."""
+async def at_rate(shop: Shop, orders: Iterator[Placed], rate: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Order at fixed times; return when each order was due, and when it was answered."""
     planned = [next(orders) for _ in range(int(rate * AT_HALF_SECONDS))]
     requests = [shop.request(order) for order in planned]
     due: dict[str, float] = {}
+    answered: dict[str, float] = {}
 
-    async def one(request: bytes) -> None:
+    async def one(order_id: str, request: bytes) -> None:
         connection = await free.get()
         await ask(*connection, request)
         free.put_nowait(connection)
+        answered[order_id] = time.perf_counter()
 
     async with connections(shop.port) as free:
         started, asking = time.perf_counter() + 0.05, []
@@ -288,9 +305,9 @@ async def at_rate(shop: Shop, orders: Iterator[Placed], rate: float) -> dict[str
             due[order.order_id] = started + number / rate
             if (early := due[order.order_id] - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
-            asking.append(asyncio.create_task(one(request)))
+            asking.append(asyncio.create_task(one(order.order_id, request)))
         await asyncio.gather(*asking)
-    return due
+    return due, answered
 
 
 def measure(shop: Shop) -> Sample:
@@ -307,15 +324,23 @@ def measure(shop: Shop) -> Sample:
         amount = asyncio.run(flat_out(shop, coming, seconds=FLAT_OUT_SECONDS))
         watcher.wait(len(orders.placed))
         most, cpu = amount / (time.perf_counter() - started), shop.cpu_seconds() - cpu
-        due = asyncio.run(at_rate(shop, coming, most / 2))
+        due, answered = asyncio.run(at_rate(shop, coming, most / 2))
         watcher.wait(len(orders.placed))
     finally:
         watcher.close()
     check(shop, orders.placed)
-    times = sorted(watcher.seen[order] - moment for order, moment in due.items())
-    facts = {f"p{share}_ms": times[int(len(times) * share / 100)] * 1000 for share in (50, 90, 99)}
+    times = [watcher.seen[order] - moment for order, moment in due.items()]
+    facts = {f"p{share}_ms": milliseconds(times, share) for share in (50, 90, 99)}
+    facts["answered_p50_ms"] = milliseconds([answered[order] - moment for order, moment in due.items()], 50)
     rates = {"orders_per_second_flat_out": most, "orders_per_second_at_half": most / 2}
-    return Sample(1, facts["p99_ms"] / 1000, cpu, {**facts, **rates, "cpu_us_per_order": cpu / amount * 1e6})
+    cost = {"cpu_us_per_order": cpu / amount * 1e6}
+    return Sample(1, facts["p99_ms"] / 1000, cpu, {**facts, **shop.hops(set(due)), **rates, **cost})
+
+
+def milliseconds(seconds: Iterable[float], share: int) -> float:
+    """Return the time within which this share of them, in hundredths, was done."""
+    ordered = sorted(seconds)
+    return ordered[int(len(ordered) * share / 100)] * 1000
 
 
 def reachable(shop: Shop) -> None:

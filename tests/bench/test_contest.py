@@ -1,4 +1,5 @@
-from contest import Claim, Contender, Contest, Sample, Wrong, interval, run
+import pytest
+from contest import Claim, Contender, Contest, Sample, Wrong, interval, number_of, run
 from run import report_of
 
 
@@ -41,3 +42,10 @@ def test_whose_result_is_wrong_is_reported_and_no_claim_against_them_is_met():
     found = report([doing("ours", 1, 1), Contender("theirs", "", wrong)], at_least=1, rounds=1)
     assert found["contenders"][1]["failure"] == "Wrong: a row too many"
     assert not found["claims"][0]["met"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(60_000.4, "60,000"), (123.4, "123"), (17.89, "17.9"), (0.0312, "0.0312")]
+)
+def test_a_small_figure_is_shown_with_the_places_that_mean_something(value, shown):
+    assert number_of(value) == shown
