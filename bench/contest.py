@@ -6,6 +6,7 @@ spreads over the rounds says how much. A round's order is another one each time,
 
 import random
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -133,6 +134,11 @@ def run(contest: Contest, rounds: int, tell: Callable[[str], None]) -> Outcome:
                     f"{what}: {contender.name:44} {number_of(sample.rate):>12} {contest.unit} {facts_of(sample)}".rstrip()
                 )
     return outcome
+
+
+def say(line: str) -> None:
+    """Tell whoever waits that something goes on, before and between the rounds."""
+    sys.stderr.write(f"  {line}\n")
 
 
 def number_of(value: float) -> str:

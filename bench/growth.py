@@ -20,7 +20,7 @@ import psycopg
 from append import Order, appending, payment
 from catch_up import EXACT, OUR_PROGRAM, Stage
 from catching import Watch, end, running
-from contest import Claim, Contender, Contest, Open, Sample, Wrong, interval
+from contest import Claim, Contender, Contest, Open, Sample, Wrong, interval, say
 from payments import Years, topic_of
 from plot import Line, Point, svg_of
 from psycopg.errors import InsufficientPrivilege
@@ -80,6 +80,7 @@ def filled_log(infra: Infra, years: int) -> str:
         connection.execute("VACUUM (FREEZE, ANALYZE) log")
         with suppress(InsufficientPrivilege):
             connection.execute("CHECKPOINT")
+    say(f"a log of {name_of(years)}")
     return address
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 from aiokafka.partitioner import DefaultPartitioner
 from confluent_kafka import Producer
-from contest import Wrong
+from contest import Wrong, say
 
 from till_events import catalogue
 from till_events.base import declaration_of
@@ -34,6 +34,7 @@ CUSTOMERS = 20_000
 PARTS = 4
 """In how many parts an order is paid."""
 ZIPF = 0.99
+SAID_EVERY = 200_000
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -220,5 +221,7 @@ def topic_of(kafka: str, namespace: str, story: Iterable[OrderPaymentRecorded]) 
     for payment in story:
         topic.tell(payment)
         oracle.take(payment)
+        if oracle.payments % SAID_EVERY == 0:
+            say(f"{oracle.payments:,} payments on {topic.name}")
     topic.close()
     return topic, oracle

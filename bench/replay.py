@@ -18,7 +18,7 @@ import psutil
 import psycopg
 from catch_up import EXACT, OUR_PROGRAM
 from catching import OurProgram, Run, Watch, running
-from contest import Bound, Claim, Contender, Contest, Sample, Wrong
+from contest import Bound, Claim, Contender, Contest, Sample, Wrong, say
 from payments import Oracle, Story, topic_of
 from projector import Balances, LastPayments
 
@@ -29,6 +29,8 @@ from till_platform.testing.infra import Infra
 EVENTS = int(os.environ.get("TILL_BENCH_REPLAY", "1000000"))
 OURS, GOAL = "tillstream", "60,000 events/s on one core"
 READS_A_SECOND, QUIET_SECONDS = 200, 5.0
+SAID_EVERY = 50
+"""Of so many lines that the rebuild tells, one a batch, one is passed on."""
 READ = "SELECT customer_id, points, payments FROM balances.balances WHERE customer_id = %s"
 
 
@@ -101,6 +103,8 @@ def rebuild(run: Run, program: OurProgram) -> Rebuilding:
             times = psutil.Process(process.pid).cpu_times()
             before = times.user + times.system
         done.told.append((time.perf_counter(), told["read"]))
+        if len(done.told) % SAID_EVERY == 0:
+            say(f"{told['read']:,} of {told['total']:,} replayed, {told['per_second']:,} a second")
     _, status, usage = os.wait4(process.pid, 0)
     done.ended_at = time.perf_counter()
     process.returncode = os.waitstatus_to_exitcode(status)
