@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ def options(what: str, benchmarks: Iterable[str]) -> argparse.Namespace:
 
 def measure(chosen: argparse.Namespace, benchmarks: Iterable[tuple[str, Open]]) -> list[dict[str, Any]]:
     """Run one contest after the other on one stack; show and keep what each showed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped, whoever ends us
     screen, reports = Console(stderr=True), []
     with tempfile.TemporaryDirectory(prefix="till-bench-") as folder, provide(chosen.infra, Path(folder)) as infra:
         for number, opened in benchmarks:
