@@ -116,6 +116,7 @@ def _serial_positions(_: World) -> Iterator[None]:
     with (
         patch.object(append, "lock_head", lambda connection: connection.reserved),
         patch.object(group_commit, "append", appended),
+        patch.object(group_commit, "append_at_once", lambda *_: None),
         patch.object(transaction, "append", appended),
     ):
         yield

@@ -14,7 +14,7 @@ from psycopg.errors import UniqueViolation
 from faultlab.simulation.postgres import Result, Row, Transaction
 from faultlab.simulation.read_models import meaning_of_read_model
 from till_platform.effects import sender
-from till_platform.eventstore import append, log, snapshots
+from till_platform.eventstore import append, at_once, log, snapshots
 from till_platform.projections import tables
 from till_platform.relay import relay, rows
 from till_platform.worker import cursor, letters, parking, unit
@@ -213,6 +213,32 @@ def _move_head(transaction: Transaction, values: Any) -> Result:
     return Result(count=1)
 
 
+def _append_at_once(transaction: Transaction, values: Any) -> Result:
+    recorded_at, streams, sequences, *contents, effects = values
+    contents, answers = contents[:11], contents[11:]
+    ((head,),) = _lock_head(transaction, None).rows
+    wanted: dict[str, list[int]] = {}
+    for stream, sequence in zip(streams, sequences, strict=True):
+        wanted.setdefault(stream, []).append(sequence)
+    behind = dict(_versions(transaction, [list(wanted)]).rows)
+    follow_each_other = all(
+        sorted(mine) == list(range(behind[stream] + 1, behind[stream] + 1 + len(mine)))
+        for stream, mine in wanted.items()
+    )
+    if _answers(transaction, [answers[0]]).rows or not follow_each_other:
+        return Result([(None,)])
+    _move_head(transaction, [head + len(streams)])
+    copied = [
+        (head + number, recorded_at, *row)
+        for number, row in enumerate(zip(streams, sequences, *contents, strict=True), 1)
+    ]
+    copied_by(append.COPY, transaction, copied)
+    ends = [head + end for end in answers[4]]
+    _store_answers(transaction, [*answers[:4], ends, [recorded_at] * len(ends)])
+    _finish_effects(transaction, [effects])
+    return Result([(head,)])
+
+
 def _versions(transaction: Transaction, values: Any) -> Result:
     return Result(
         [(stream, max((row["sequence"] for row in transaction.stream(stream)), default=0)) for stream in values[0]]
@@ -387,6 +413,7 @@ MEANINGS: dict[str, Meaning] = {
     "SELECT position FROM log_head FOR UPDATE": _lock_head,
     "SELECT position FROM log_head": _head,
     "UPDATE log_head SET position = %s": _move_head,
+    at_once._APPEND: _append_at_once,
     append._VERSIONS: _versions,
     append._ANSWERS: _answers,
     append._STORE_ANSWERS: _store_answers,

@@ -13,7 +13,7 @@ from typing import Any
 from faultlab.simulation.world import Process, Thread, World, here
 from till_platform import context
 from till_platform.effects import sender
-from till_platform.eventstore import append, group_commit
+from till_platform.eventstore import append, at_once, group_commit
 from till_platform.relay import relay
 from till_platform.worker import loop
 
@@ -76,6 +76,7 @@ def substituted(world: World) -> Iterator[None]:
     replaced: list[tuple[Any, str, Any]] = [
         (group_commit, "threading", SimpleNamespace(Thread=start_thread, Condition=Condition)),
         (append, "datetime", Datetime),
+        (at_once, "datetime", Datetime),
         (append, "uuid7", world.new_id),
         (context, "new_id", world.new_id),
         (sender, "new_id", world.new_id),

@@ -12,7 +12,8 @@ from till_events import catalogue
 from till_platform.batch import Fact
 from till_platform.context import Context
 from till_platform.effects import sender
-from till_platform.eventstore.append import Commit, StoredAnswer, append
+from till_platform.eventstore.append import _ANSWERS, Commit, StoredAnswer, append
+from till_platform.eventstore.at_once import append_at_once
 from till_platform.eventstore.schema import migrate
 from till_platform.eventstore.stored import LoggedEvent
 from till_platform.projections import tables
@@ -49,6 +50,17 @@ def appends(*commits):
             yield outcomes(append(connection, commits))
 
     return script
+
+
+def appends_at_once(*commits):
+    def script(connection):
+        yield append_at_once(connection, commits)
+
+    return script
+
+
+def reads_answers(connection):
+    yield [row[:3] for row in connection.execute(_ANSWERS, [["k"]])]
 
 
 def reads_the_log(connection):
@@ -185,6 +197,26 @@ SCENARIOS = {
     "a conflict refuses one command, not its neighbours": (
         {"a": appends(paid(version=2), paid("p")), "r": reads_the_log},
         "aar",
+    ),
+    "what fits is appended at once": (
+        {"a": appends_at_once(paid(), paid("p")), "b": appends_at_once(paid(version=2)), "r": reads_the_log},
+        "abr",
+    ),
+    "where one does not fit nothing is appended at once": (
+        {"a": appends_at_once(paid(version=2), paid("p")), "r": reads_the_log},
+        "ar",
+    ),
+    "what is appended at once waits for whoever appends, and sees what he wrote": (
+        {"a": appends(paid()), "b": appends_at_once(paid()), "c": appends_at_once(paid(version=2)), "r": reads_the_log},
+        "abacr",
+    ),
+    "an answer that was given is not given again at once": (
+        {
+            "a": appends_at_once(paid("o", 1, ONE_KEY), paid("p")),
+            "b": appends_at_once(paid("q", 1, ONE_KEY)),
+            "r": reads_answers,
+        },
+        "abr",
     ),
     "what is not committed is not seen": ({"a": appends(paid(), paid("p")), "r": reads_the_log}, "rarar"),
     "one idempotency key is one command": (

@@ -12,6 +12,7 @@ from till_platform.context import Context, answering, within
 from till_platform.domain import NotFound
 from till_platform.eventstore import group_commit
 from till_platform.eventstore.append import append
+from till_platform.eventstore.at_once import FEW
 from till_platform.eventstore.errors import DATABASE_AWAY, RepeatedCommand, VersionConflict
 
 from .things import Parcel, paid_parcel
@@ -159,7 +160,7 @@ async def test_the_committer_survives_the_loss_of_its_connection(log, database):
 
 @pytest.fixture
 def sits_idle(monkeypatch, database):
-    """Return a way to let the committer sit in its next transaction until the server has ended the session."""
+    """Return a way to let the committer sit in its next transaction of several statements until the server has ended the session."""
 
     def idle(connection, commits):
         pid = connection.execute("SET LOCAL idle_in_transaction_session_timeout = 20").connection.info.backend_pid
@@ -181,7 +182,7 @@ async def test_a_session_ended_for_sitting_idle_is_the_database_being_away_and_t
     await log.save(paid_parcel())
     sits_idle()
     with pytest.raises(DATABASE_AWAY) as ended:
-        await log.save(paid_parcel())
+        await log.save(*(paid_parcel() for _ in range(FEW + 1)))
     assert isinstance(ended.value, IdleInTransactionSessionTimeout)
     assert await log.save(paid_parcel()) == 2
 

@@ -48,6 +48,7 @@ def row_of(entry: Entry) -> tuple[Any, ...]:
     envelope = entry.envelope
     return (
         envelope.position,
+        envelope.recorded_at,
         envelope.subject,
         envelope.sequence,
         UUID(envelope.id),
@@ -56,7 +57,6 @@ def row_of(entry: Entry) -> tuple[Any, ...]:
         entry.data,
         entry.public,
         envelope.time,
-        envelope.recorded_at,
         envelope.correlation_id,
         envelope.causation_id,
         envelope.actor,

@@ -20,6 +20,7 @@ from till_platform.eventstore.stored import LoggedEvent
 
 COLUMNS = (
     "position",
+    "recorded_at",
     "stream",
     "sequence",
     "id",
@@ -28,14 +29,13 @@ COLUMNS = (
     "data",
     "public",
     "occurred_at",
-    "recorded_at",
     "correlation_id",
     "causation_id",
     "actor",
     "store_id",
     "traceparent",
 )
-TYPES = ("int8", "text", "int4", "uuid", "text", "text", "bytea", "bool", "timestamptz", "timestamptz", *["text"] * 5)
+TYPES = ("int8", "timestamptz", "text", "int4", "uuid", "text", "text", "bytea", "bool", "timestamptz", *["text"] * 5)
 COPY = f"COPY log ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _VERSIONS = """
 SELECT wanted.stream, coalesce((SELECT max(sequence) FROM log WHERE log.stream = wanted.stream), 0)
@@ -101,7 +101,7 @@ def append(connection: Connection[Any], commits: Sequence[Commit]) -> list[Outco
         for index, event in enumerate(commit.events):
             head += 1
             versions[str(event.originator_id)] = event.originator_version
-            rows.append(_row(head, event, commit.context_of(index), now))
+            rows.append((head, now, *values_of(event, commit.context_of(index))))
         if commit.answer:
             answer = commit.answer
             answered[answer.key] = RepeatedCommand(answer.key, answer.status, answer.body, answer.fingerprint)
@@ -147,9 +147,9 @@ def _refusal(commit: Commit, versions: dict[str, int], answered: dict[str, Repea
     return None
 
 
-def _row(position: int, event: LoggedEvent, context: Context, now: datetime) -> tuple[Any, ...]:
+def values_of(event: LoggedEvent, context: Context) -> tuple[Any, ...]:
+    """Return what is recorded of an event, but for its position and the time: the columns behind these two."""
     return (
-        position,
         event.originator_id,
         event.originator_version,
         uuid7(),
@@ -158,7 +158,6 @@ def _row(position: int, event: LoggedEvent, context: Context, now: datetime) -> 
         event.state,
         event.public,
         event.occurred_at,
-        now,
         context.correlation_id,
         context.causation_id,
         context.actor,

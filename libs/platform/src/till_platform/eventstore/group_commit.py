@@ -13,6 +13,7 @@ import structlog
 from psycopg import Connection
 
 from till_platform.eventstore.append import Commit, Outcome, append
+from till_platform.eventstore.at_once import FEW, append_at_once
 from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
 from till_platform.telemetry import metrics
 
@@ -127,8 +128,8 @@ class GroupCommit:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
         try:
-            with metrics.APPEND_SECONDS.time(), self._connection.transaction():
-                outcomes = append(self._connection, commits)
+            with metrics.APPEND_SECONDS.time():
+                outcomes = _append(self._connection, commits)
         except DATABASE_AWAY:
             self._connection.close()
             raise
@@ -137,6 +138,14 @@ class GroupCommit:
         metrics.events_recorded(chain.from_iterable(taken))
         metrics.VERSION_CONFLICTS.inc(sum(isinstance(outcome, VersionConflict) for outcome in outcomes))
         return outcomes
+
+
+def _append(connection: Connection[Any], commits: Sequence[Commit]) -> list[Outcome]:
+    """Append in a transaction of one statement if nothing speaks against it, else in one that looks at each commit."""
+    if sum(len(commit.events) for commit in commits) <= FEW and (outcomes := append_at_once(connection, commits)):
+        return outcomes
+    with connection.transaction():
+        return append(connection, commits)
 
 
 def _answer(results: Sequence[tuple[Job, Result]]) -> None:
