@@ -48,7 +48,7 @@ def command(service: Service) -> Callable[[], None]:
     _repairs(app, service)
 
     def main() -> None:
-        process.collect_seldom()
+        process.tune_interpreter()
         try:
             app()
         except (SettingsError, SchemaRefused) as error:

@@ -110,8 +110,9 @@ class Running:
                 _log.warning("watcher_failed", watcher=type(watcher).__name__, error=type(error).__name__)
 
 
-def collect_seldom() -> None:
-    """Let Python look for cycles as seldom as suits a process that turns batches into rows: a worker's, and a rebuild's."""
+def tune_interpreter() -> None:
+    """Let threads take turns often and look for cycles seldom, as suits a process that turns batches into rows: a worker's, a rebuild's."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
@@ -119,8 +120,7 @@ def serve(
     service: Service, settings: Settings, roles: frozenset[Role], *, listener: socket.socket | None = None, **more: Any
 ) -> None:
     """Run until told to stop, on a socket that listens already if one is given. `more` is what `Running` may be told besides."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    collect_seldom()
+    tune_interpreter()
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # uvicorn raises it again in the end: what is open is still closed

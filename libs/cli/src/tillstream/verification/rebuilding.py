@@ -73,12 +73,12 @@ def _compare(service: str, given: dict[str, Any], names: list[str], patience_sec
     from aiokafka.errors import KafkaError
 
     from till_platform.parts import connect
-    from till_platform.process import collect_seldom
+    from till_platform.process import tune_interpreter
     from till_platform.projections.following import TopicIncomplete
     from till_platform.projections.rebuild import Rebuild
     from till_platform.telemetry.logs import configure_logging
 
-    collect_seldom()
+    tune_interpreter()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever asked says that it was interrupted, once
     (entry,) = entry_points(group=GROUP, name=service)
     made = entry.load()()

@@ -37,7 +37,7 @@ def log_complaint(line: str) -> None:
 
 
 class Follower:
-    """Reads topics in order, each partition from its cursor. Cursors move only after what was read has been taken."""
+    """Reads topics in order, each partition from its cursor. While a batch is taken, in a thread, the next one is read."""
 
     def __init__(
         self, settings: Settings, reader: Reader, cursors: Mapping[Partition, Cursor], complain: Complain
@@ -48,6 +48,7 @@ class Follower:
         self._complain = complain
         self._rewound: set[Partition] = set()
         self._moved_at = 0.0
+        self._taking: asyncio.Task[None] | None = None
 
     async def read_to(
         self,
@@ -56,7 +57,7 @@ class Follower:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """Hand over everything up to the log positions of `bounds`, and nothing beyond.
+        """Hand over everything up to the log positions of `bounds`, and nothing beyond; in the end all of it has been taken.
 
         By position, not by offset: a topic that was wiped or emptied and published again has other offsets. Kafka being away is waited for.
         Raises `TopicIncomplete`, or what Kafka said last, when nothing has moved for as long as the patience lasts.
@@ -66,7 +67,10 @@ class Follower:
         while self._left(bounds):
             try:
                 async with _open(self._settings) as client:
-                    await self._follow(client, bounds, take, patience_seconds)
+                    try:
+                        await self._follow(client, bounds, take, patience_seconds)
+                    finally:
+                        await self._settle()
             except KafkaError as error:
                 if time.monotonic() - self._moved_at > patience_seconds:
                     raise
@@ -116,7 +120,7 @@ class Follower:
                 await asyncio.sleep(1)
                 begins = await client.beginning_offsets(list(begins))
             else:
-                self._take(polled, left, take)
+                await self._take(polled, left, take)
                 self._go_back_from_holes(client, left, begins)
             for place in [place for place in left if place not in self._left(bounds)]:
                 del left[place]
@@ -128,7 +132,7 @@ class Follower:
                     f"{topic}/{number} does not hold what comes after log position {had}, up to {wanted}"
                 )
 
-    def _take(
+    async def _take(
         self, polled: Mapping[Any, Sequence[Record]], left: Mapping[Partition, int], take: Callable[[Reading], None]
     ) -> None:
         records = {
@@ -139,11 +143,18 @@ class Follower:
         reading = self._reader.read(records, {place: self._cursor(place) for place in records})
         if not reading.after:
             return
-        take(reading)
+        await self._settle()
+        self._taking = asyncio.create_task(asyncio.to_thread(take, reading))
         if any(after.last_position > self._cursor(place).last_position for place, after in reading.after.items()):
             self._moved_at = time.monotonic()
             self._rewound.difference_update(reading.after)
         self.cursors.update(reading.after)
+
+    async def _settle(self) -> None:
+        """Wait until the batch before has been taken, and raise what that raised."""
+        if self._taking is not None:
+            taking, self._taking = self._taking, None
+            await taking
 
     def _go_back_from_holes(
         self, client: AIOKafkaConsumer, left: Mapping[Partition, int], begins: Mapping[TopicPartition, int]
