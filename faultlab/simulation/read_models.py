@@ -48,16 +48,20 @@ def _parsed(query: str) -> Meaning:
     raise AssertionError(f"the model of PostgreSQL does not know this statement: {query}")
 
 
+_ELEMENT = re.compile(r'"([^"]*)"|([^",]+)')
+_READ_AS: dict[str, Callable[[str], Any]] = {"text": str, "uuid": str, "int": int, "bigint": int, "bool": "True".__eq__}
+
+
 def _types(match: re.Match[str]) -> list[str]:
     return [kind.removeprefix("%s::").removesuffix("[]") for kind in match["types"].split(", ")]
 
 
-def _column(literal: Any, kind: str) -> list[Any]:
-    """Read an array as `till_platform.projections.arrays` writes it; the simulated read models hold texts and whole numbers."""
-    if kind == "text":
-        return str(literal)[2:-2].split('","')
-    assert kind == "bigint", f"the model does not know columns of {kind}"
-    return [int(value) for value in str(literal)[1:-1].split(",")]
+def column(given: Any, kind: str) -> list[Any]:
+    """Read an array as `till_platform.arrays` writes it, or take the list that it left as it was."""
+    if not isinstance(given, str):
+        return list(given)
+    found = [quoted or bare for quoted, bare in _ELEMENT.findall(given[1:-1])]
+    return [None if value == "NULL" else _READ_AS[kind](value) for value in found]
 
 
 def _writing(
@@ -68,7 +72,7 @@ def _writing(
 
     def write(transaction: Transaction, values: Any) -> Result:
         name = f"{transaction.session.schema}.{table}"
-        for found in zip(*map(_column, values, types), strict=True):
+        for found in zip(*map(column, values, types), strict=True):
             new = dict(zip(columns, found, strict=True))
             place = tuple(new[part] for part in key)
             if transaction.insert(name, place, new) or not (replaced or added):
@@ -88,7 +92,7 @@ def _writing(
 def _reading(table: str, columns: Sequence[str], types: Sequence[str]) -> Meaning:
     def read(transaction: Transaction, values: Any) -> Result:
         name = f"{transaction.session.schema}.{table}"
-        wanted = zip(*map(_column, values, types), strict=True)
+        wanted = zip(*map(column, values, types), strict=True)
         found = [row for place in wanted if (row := transaction.get(name, tuple(place)))]
         return Result([tuple(row[column] for column in columns) for row in found])
 

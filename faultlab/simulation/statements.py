@@ -5,6 +5,7 @@ tested with both (`tests/simulation/test_postgres_model.py`).
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from psycopg.errors import UniqueViolation
 
 from faultlab.simulation.postgres import Result, Row, Transaction
-from faultlab.simulation.read_models import meaning_of_read_model
+from faultlab.simulation.read_models import column, meaning_of_read_model
 from till_platform.effects import sender
 from till_platform.eventstore import append, at_once, log, snapshots
 from till_platform.projections import tables
@@ -25,6 +26,7 @@ LETTER = (
     "buried_at", "settled_at", "settled_how", "settled_why", "settled_by",
 )  # fmt: skip
 NOTHING = Result(count=0)
+_AT_ONCE = re.compile(r"%[sb](?:::(\w+)\[\])?")
 
 
 def meaning_of(query: Any) -> Meaning:
@@ -214,7 +216,11 @@ def _move_head(transaction: Transaction, values: Any) -> Result:
 
 
 def _append_at_once(transaction: Transaction, values: Any) -> Result:
-    recorded_at, streams, sequences, *contents, effects = values
+    kinds = [kind or "as it is" for kind in _AT_ONCE.findall(at_once._APPEND)]
+    recorded_at, *arrays = [
+        given if kind == "as it is" else column(given, kind) for given, kind in zip(values, kinds, strict=True)
+    ]
+    streams, sequences, *contents, effects = arrays
     contents, answers = contents[:11], contents[11:]
     ((head,),) = _lock_head(transaction, None).rows
     wanted: dict[str, list[int]] = {}

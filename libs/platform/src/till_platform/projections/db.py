@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection, DataError
 from psycopg.errors import UniqueViolation
 
-from till_platform.projections.arrays import array
+from till_platform.arrays import array
 from till_platform.projections.table import Row, Table
 
 

@@ -21,8 +21,8 @@ from till_events.loyalty import (
     TierChanged,
 )
 from till_loyalty.projections.movements import moved
+from till_platform.arrays import array
 from till_platform.batch import Batch
-from till_platform.projections.arrays import array
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.projections.reads import Reads

@@ -15,8 +15,8 @@ from till_events.loyalty import (
 )
 from till_loyalty.domain.lots import NEVER
 from till_loyalty.projections.movements import movements
+from till_platform.arrays import array
 from till_platform.batch import Batch
-from till_platform.projections.arrays import array
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
 from till_platform.projections.reads import Reads

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from till_platform.projections.arrays import array
+from till_platform.arrays import array
 from till_platform.projections.db import Db
 from till_platform.projections.table import Table
 
