@@ -1,11 +1,13 @@
 """The year of the Complete Journey through all five services: seconds per stage, CPU seconds and peak memory per process.
 
-`make bench-year`; `WEEKS=4 make bench-year` for a part, `YEARS=3` for three years one after the other. To reach: 300 s from the first
-receipt of a year to the last read model caught up, on two cores; no service above 250 MB.
+`make bench-year`; `WEEKS=4 make bench-year` for a part, `YEARS=3` for three years one after the other. To reach, on two cores: 180 s from
+the first receipt of a year to the last read model caught up, 250 MB for each service and 1 GB for all five together; then 30 s to build all
+read models anew from the first event, those of all services at once.
 """
 
 import json
 import os
+import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -14,13 +16,14 @@ from pathlib import Path
 import polars as pl
 from stack import Costs, fresh_stack, machine
 
+from tillstream.attached import Attached
 from tillstream.demo.dataset import Dataset
 from tillstream.demo.importing import import_history
 from tillstream.demo.totals import totals
 from tillstream.standing import wait_until_caught_up
 
-LIMIT_SECONDS = 300
-LIMIT_MB = 250
+LIMIT_SECONDS, REPLAY_SECONDS = 180, 30
+LIMIT_MB, LIMIT_MB_TOGETHER = 250, 1_000
 
 
 class Years(Dataset):
@@ -59,6 +62,7 @@ def main() -> int:
         standing = wait_until_caught_up(attached)
         caught_up = time.monotonic()
         costs.end()
+        replay = replayed(attached)
         known = totals(attached, data.last_day)
     agree = all((t.sales_minor, t.receipts) == (data.sales_minor, data.receipts_count) for t in known)
     receipts_started = ended["customers"]
@@ -77,6 +81,7 @@ def main() -> int:
             "receipts_accepted": round(imported - receipts_started, 1),
             "receipts_to_caught_up": round(caught_up - receipts_started, 1),
             "all": round(caught_up - started, 1),
+            "replay": replay,
         },
         "cpu_seconds": costs.cpu_seconds,
         "peak_mb": costs.peak_mb,
@@ -86,13 +91,36 @@ def main() -> int:
     folder = Path(__file__).parent / "results"
     what = f"year-{weeks}" if years == 1 else f"year-{weeks}-times-{years}"
     (folder / f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(json.dumps(result, indent=2) + "\n")
-    within = result["seconds"]["receipts_to_caught_up"] <= LIMIT_SECONDS * years
-    small = all(costs.peak_mb[name] <= LIMIT_MB for name in attached.services)
-    print(
-        f"within {LIMIT_SECONDS * years} s: {within}; every service within {LIMIT_MB} MB: {small}; agrees: {agree}",
-        file=sys.stderr,
-    )
+    kept = {
+        f"{LIMIT_SECONDS * years} s": result["seconds"]["receipts_to_caught_up"] <= LIMIT_SECONDS * years,
+        f"{LIMIT_MB} MB each": all(costs.peak_mb[name] <= LIMIT_MB for name in attached.services),
+        f"{LIMIT_MB_TOGETHER} MB together": costs.peak_services_mb <= LIMIT_MB_TOGETHER,
+        f"replay in {REPLAY_SECONDS * years} s": max(replay.values()) <= REPLAY_SECONDS * years,
+        "agrees to the cent": agree,
+    }
+    print("; ".join(f"{what}: {'yes' if true else 'NO'}" for what, true in kept.items()), file=sys.stderr)
     return 0 if agree else 1
+
+
+def replayed(attached: Attached) -> dict[str, float]:
+    """Build all read models of all services anew at once, and swap them in; return after how many seconds each service was done."""
+    started, took = time.monotonic(), {}
+    options = ["--all", "--json", "--data-dir", str(attached.directory.path)]
+    left = {
+        service: subprocess.Popen(
+            [Path(sys.executable).parent / "till", "projections", "rebuild", service, *options],
+            stdout=subprocess.DEVNULL,
+        )
+        for service in attached.services
+    }
+    while left:
+        for service in [service for service, process in left.items() if process.poll() is not None]:
+            took[service] = round(time.monotonic() - started, 1)
+            if status := left.pop(service).returncode:
+                raise SystemExit(f"the read models of {service} were not built anew: {status}")
+            print(f"{service:>12} built anew after {took[service]} s", file=sys.stderr, flush=True)
+        time.sleep(0.05)
+    return took
 
 
 if __name__ == "__main__":

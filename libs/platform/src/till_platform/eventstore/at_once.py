@@ -1,4 +1,4 @@
-"""A few commands appended in one statement, which is its own transaction: one round trip in the place of six.
+"""A few commands appended in one statement, which is its own transaction: one round trip in the place of seven.
 
 Nearly always every command fits. So a function of the database looks whether all do, behind the same lock as `append`, and writes nothing
 if one does not: then `append` finds out which, and why.
