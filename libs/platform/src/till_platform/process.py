@@ -48,10 +48,10 @@ Role = Literal["api", "worker", "relay"]
 STUCK_SECONDS = 60.0
 SWITCH_SECONDS = 0.001
 """How long a busy thread may keep the interpreter from one that answers a request."""
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Python looks for unreachable cycles after so many new objects. The 700 it comes with have it look through every batch over and over,
-which took a third of a worker's time and a tenth of the API's while it takes receipts; nothing of a batch is in cycles. More than this
-saves nothing that can be measured.
+OBJECTS_WHILE_ANSWERING, OBJECTS_IN_BATCHES = 50_000, 500_000
+"""Python looks for unreachable cycles after so many new objects. The 700 it comes with have it look through everything at hand over and
+over, which took a tenth of the API's time while it takes receipts. Of a batch nothing is in cycles, and two batches of 5,000 records, one
+being written and one being read, are a quarter of a million objects: with less room a rebuild spends a fifth of its time on looking.
 """
 _log = structlog.get_logger(__name__)
 
@@ -110,17 +110,18 @@ class Running:
                 _log.warning("watcher_failed", watcher=type(watcher).__name__, error=type(error).__name__)
 
 
-def tune_interpreter() -> None:
-    """Let threads take turns often and look for cycles seldom, as suits a process that turns batches into rows: a worker's, a rebuild's."""
+def tune_interpreter(objects: int = OBJECTS_IN_BATCHES) -> None:
+    """Let threads take turns often, look for cycles seldom, and never again among what is loaded already."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    gc.freeze()
+    gc.set_threshold(objects)
 
 
 def serve(
     service: Service, settings: Settings, roles: frozenset[Role], *, listener: socket.socket | None = None, **more: Any
 ) -> None:
     """Run until told to stop, on a socket that listens already if one is given. `more` is what `Running` may be told besides."""
-    tune_interpreter()
+    tune_interpreter(OBJECTS_WHILE_ANSWERING if "api" in roles else OBJECTS_IN_BATCHES)
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # uvicorn raises it again in the end: what is open is still closed

@@ -135,12 +135,10 @@ class Follower:
     async def _take(
         self, polled: Mapping[Any, Sequence[Record]], left: Mapping[Partition, int], take: Callable[[Reading], None]
     ) -> None:
-        records = {
-            (tp.topic, tp.partition): _up_to(found, left[tp.topic, tp.partition])
-            for tp, found in polled.items()
-            if (tp.topic, tp.partition) in left
-        }
-        reading = self._reader.read(records, {place: self._cursor(place) for place in records})
+        records = {(tp.topic, tp.partition): found for tp, found in polled.items() if (tp.topic, tp.partition) in left}
+        reading = self._read(records)
+        if any(after.last_position > left[place] for place, after in reading.after.items()):
+            reading = self._read({place: _up_to(found, left[place]) for place, found in records.items()})
         if not reading.after:
             return
         await self._settle()
@@ -149,6 +147,9 @@ class Follower:
             self._moved_at = time.monotonic()
             self._rewound.difference_update(reading.after)
         self.cursors.update(reading.after)
+
+    def _read(self, records: Mapping[Partition, Sequence[Record]]) -> Reading:
+        return self._reader.read(records, {place: self._cursor(place) for place in records})
 
     async def _settle(self) -> None:
         """Wait until the batch before has been taken, and raise what that raised."""
