@@ -10,11 +10,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from till_platform.context import answer_wanted, current, recorded
-from till_platform.domain import Aggregate, DomainError, NotFound, RecordedEvent, Remembered
+from till_platform.domain import Aggregate, DomainError, NotFound
 from till_platform.eventstore import snapshots
 from till_platform.eventstore.append import Commit, StoredAnswer
 from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
 from till_platform.eventstore.group_commit import GroupCommit
+from till_platform.eventstore.group_read import GroupRead
 from till_platform.eventstore.recorder import LogApplication, LogRecorder, as_stored
 from till_platform.eventstore.stored import LoggedEvent, LogMapper
 
@@ -38,34 +39,30 @@ class Log:
     ) -> None:
         self.name = name
         self.application = LogApplication(name, LogRecorder(pool, committer))
+        self._reads = GroupRead(self._read_streams, threads)
         self._pool = pool
         self._committer = committer
         self._threads = threads
 
     async def find(self, cls: type[A], identity: str) -> A:
         """Return the aggregate; an empty one, whose `exists` is false, if nothing was ever recorded of it."""
-        found: A | None = await self._in_thread(self._read, cls, identity, None)
-        return found or cls(cls.stream(identity))
+        return await self._reads.load(cls, cls.stream(identity))  # type: ignore[return-value]  # it is of the class it was asked as
 
     async def load(self, cls: type[A], identity: str) -> A:
         """Return the aggregate; raise `NotFound` if nothing was ever recorded of it."""
-        found: A | None = await self._in_thread(self._read, cls, identity, None)
-        return _present(found, cls, identity)
+        found = await self.find(cls, identity)
+        return _present(found if found.exists else None, cls, identity)
 
     async def load_at(self, cls: type[A], identity: str, *, version: int) -> A:
         """Return the aggregate as it was after its `version`-th event."""
-        found: A | None = await self._in_thread(self._read, cls, identity, version)
+        found: A | None = await self._in_thread(self._read_at, cls, identity, version)
         return _present(found, cls, identity)
 
     async def load_many(self, cls: type[A], identities: Iterable[str]) -> dict[str, A]:
         """Return many aggregates by identity, read in one query; those of which nothing was ever recorded are empty."""
         wanted = sorted(set(identities))
 
-        def read() -> dict[str, Aggregate]:
-            with self._pool.connection() as connection:
-                return read_streams(connection, {cls.stream(identity): cls for identity in wanted})
-
-        found = await self._in_thread(read)
+        found = await self._in_thread(self._read_streams, {cls.stream(identity): cls for identity in wanted})
         return {identity: found[cls.stream(identity)] for identity in wanted}  # type: ignore[misc]  # built from `cls`
 
     async def save(self, *aggregates: Aggregate, done: int | None = None) -> int:
@@ -118,22 +115,17 @@ class Log:
         """Return the position of the last event recorded."""
         return await self._in_thread(self.application.recorder.max_notification_id) or 0
 
-    def _read(self, cls: type[A], identity: str, version: int | None) -> A | None:
-        read = 0
+    def _read_streams(self, wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
+        with self._pool.connection() as connection:
+            return read_streams(connection, wanted)
 
-        def project(aggregate: A | None, recorded: Iterable[RecordedEvent | Remembered]) -> A | None:
-            nonlocal read
-            facts = list(recorded)
-            read = len(facts)
-            return cls.project(aggregate, facts)
-
+    def _read_at(self, cls: type[A], identity: str, version: int) -> A | None:
         try:
-            found: A = self.application.repository.get(cls.stream(identity), version=version, projector_func=project)
+            found: A = self.application.repository.get(
+                cls.stream(identity), version=version, projector_func=cls.project
+            )
         except AggregateNotFoundError:
             return None
-        if version is None and read >= snapshots.EVERY:
-            assert self.application.snapshots is not None
-            self.application.snapshots.put([Remembered(found)])
         return found
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
