@@ -15,7 +15,7 @@ from psycopg.errors import UniqueViolation
 from faultlab.simulation.postgres import Result, Row, Transaction
 from faultlab.simulation.read_models import column, meaning_of_read_model
 from till_platform.effects import sender
-from till_platform.eventstore import append, at_once, log, snapshots
+from till_platform.eventstore import append, at_once, snapshots, streams
 from till_platform.projections import tables
 from till_platform.relay import relay, rows
 from till_platform.worker import cursor, letters, parking, unit
@@ -252,9 +252,10 @@ def _versions(transaction: Transaction, values: Any) -> Result:
 
 
 def _newer(transaction: Transaction, values: Any) -> Result:
+    *known, upto = values
     found = []
-    for stream, version in sorted(zip(*values, strict=True)):
-        newer = [row for row in transaction.stream(stream) if row["sequence"] > version]
+    for stream, version in sorted(zip(*known, strict=True)):
+        newer = [row for row in transaction.stream(stream) if version < row["sequence"] <= upto]
         found += sorted(newer, key=lambda row: int(row["sequence"]))
     return _named(("stream", "sequence", "type", "data", "key"), found)
 
@@ -428,7 +429,7 @@ MEANINGS: dict[str, Meaning] = {
     "SELECT stream, sequence, type, data, key FROM log WHERE stream = %(stream)s"
     " AND sequence > coalesce(%(gt)s::int, 0) AND (%(lte)s::int IS NULL OR sequence <= %(lte)s::int)"
     " ORDER BY sequence ASC LIMIT %(limit)s::bigint": _one_stream,
-    log._NEWER: _newer,
+    streams._NEWER: _newer,
     snapshots._READ: _no_snapshots,
     unit._ASK: _ask,
     relay._PENDING: _pending,

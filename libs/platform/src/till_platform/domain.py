@@ -141,6 +141,12 @@ class Aggregate:
         pending, self._pending = self._pending, []
         return pending
 
+    def follow(self, recorded: RecordedEvent) -> None:
+        """Take over an event that was recorded: the next one of this stream."""
+        self.apply(recorded.event)
+        self.key = recorded.key
+        self.version = recorded.originator_version
+
     @classmethod
     def project(cls, aggregate: Self | None, recorded: Iterable[RecordedEvent | Remembered]) -> Self | None:
         """Fold recorded events into an aggregate; the projector that `eventsourcing`'s repository is given."""
@@ -151,7 +157,5 @@ class Aggregate:
                 continue
             if aggregate is None:
                 aggregate = cls(fact.originator_id)
-                aggregate.key = fact.key
-            aggregate.apply(fact.event)
-            aggregate.version = fact.originator_version
+            aggregate.follow(fact)
         return aggregate

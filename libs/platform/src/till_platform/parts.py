@@ -1,6 +1,7 @@
 """What the processes of a service are made of: opened once, closed in the opposite order."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -85,6 +86,17 @@ class Parts:
         return connect(self.settings)
 
 
+def still_there(connection: Connection[Any]) -> None:
+    """Raise if an idle connection was closed. A server has nothing to say to one that is idle: only if it said something is it asked.
+
+    To ask each time is a round trip for every read.
+    """
+    line = select.poll()
+    line.register(connection.fileno(), select.POLLIN)
+    if line.poll(0):
+        ConnectionPool.check_connection(connection)
+
+
 def connect(settings: Settings, *, long: bool = False) -> Connection[Any]:
     """Open a connection that notices a dead server and, unless `long`, gives up locks it sits on."""
     options = _LONG_SESSION if long else _SESSION
@@ -101,7 +113,7 @@ async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIte
         min_size=1,
         max_size=THREADS,
         open=False,
-        check=ConnectionPool.check_connection,
+        check=still_there,
         kwargs={"autocommit": True, "options": _SESSION, "application_name": settings.service, **_ALIVE},
     )
     await asyncio.to_thread(pool.open)

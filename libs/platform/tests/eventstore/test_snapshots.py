@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from till_events.order import OrderPaymentRecorded
 from till_platform.domain import Aggregate
-from till_platform.eventstore import log as loading
-from till_platform.eventstore import snapshots
+from till_platform.eventstore import snapshots, streams
 from till_platform.eventstore.freezing import Unfreezable, freeze, thaw
 from till_platform.worker.unit import AggregateCache
 
@@ -64,9 +63,9 @@ async def test_a_long_stream_is_begun_at_its_snapshot(log, database, monkeypatch
     await log.load(Till, "1")
     assert database.execute(TAKEN).fetchall() == [("drawer-1", 12)]
     begun = []
-    original = loading.bring_up_to_date
+    original = streams.bring_up_to_date
     monkeypatch.setattr(
-        loading,
+        streams,
         "bring_up_to_date",
         lambda connection, found: begun.extend(one.version for one in found.values()) or original(connection, found),
     )

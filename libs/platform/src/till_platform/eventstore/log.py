@@ -1,34 +1,25 @@
 """A service's log as its use cases see it: load an aggregate, decide, save."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from eventsourcing.application import AggregateNotFoundError
-from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from till_platform.context import answer_wanted, current, recorded
 from till_platform.domain import Aggregate, DomainError, NotFound
-from till_platform.eventstore import snapshots
 from till_platform.eventstore.append import Commit, StoredAnswer
 from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
 from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.group_read import GroupRead
-from till_platform.eventstore.recorder import LogApplication, LogRecorder, as_stored
-from till_platform.eventstore.stored import LoggedEvent, LogMapper
+from till_platform.eventstore.recorder import LogApplication, LogRecorder
+from till_platform.eventstore.stored import LoggedEvent
+from till_platform.eventstore.streams import read_stream_at, read_streams
 
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
 _TRIES = 5
-ROWS_AT_ONCE = 1_000
-_NEWER = """
-SELECT log.stream, log.sequence, log.type, log.data, log.key
-FROM unnest(%s::text[], %s::int[]) AS known (stream, version)
-JOIN log ON log.stream = known.stream AND log.sequence > known.version
-ORDER BY log.stream, log.sequence
-"""
 
 
 class Log:
@@ -50,13 +41,12 @@ class Log:
 
     async def load(self, cls: type[A], identity: str) -> A:
         """Return the aggregate; raise `NotFound` if nothing was ever recorded of it."""
-        found = await self.find(cls, identity)
-        return _present(found if found.exists else None, cls, identity)
+        return _present(await self.find(cls, identity), cls, identity)
 
     async def load_at(self, cls: type[A], identity: str, *, version: int) -> A:
         """Return the aggregate as it was after its `version`-th event."""
-        found: A | None = await self._in_thread(self._read_at, cls, identity, version)
-        return _present(found, cls, identity)
+        found = await self._in_thread(self._read_at, cls, cls.stream(identity), version)
+        return _present(found, cls, identity)  # type: ignore[return-value]  # it is of the class it was asked as
 
     async def load_many(self, cls: type[A], identities: Iterable[str]) -> dict[str, A]:
         """Return many aggregates by identity, read in one query; those of which nothing was ever recorded are empty."""
@@ -119,52 +109,19 @@ class Log:
         with self._pool.connection() as connection:
             return read_streams(connection, wanted)
 
-    def _read_at(self, cls: type[A], identity: str, version: int) -> A | None:
-        try:
-            found: A = self.application.repository.get(
-                cls.stream(identity), version=version, projector_func=cls.project
-            )
-        except AggregateNotFoundError:
-            return None
-        return found
+    def _read_at(self, cls: type[Aggregate], stream: str, version: int) -> Aggregate:
+        with self._pool.connection() as connection:
+            return read_stream_at(connection, cls, stream, version)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-
-def read_streams(connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
-    """Fold many streams; a stream without events gives an empty aggregate."""
-    remembered = snapshots.read_snapshots(connection, wanted)
-    found = {stream: remembered.get(stream) or cls(stream) for stream, cls in wanted.items()}
-    bring_up_to_date(connection, found)
-    return found
-
-
-def bring_up_to_date(connection: Connection[Any], aggregates: Mapping[str, Aggregate]) -> None:
-    """Fold into aggregates, by stream, what was recorded since, in one query. Those that took long are remembered for the next time.
-
-    The rows come a few at a time: a worker that has just started has years of a thousand customers to read for its first batch.
-    """
-    mapper = LogMapper()
-    versions = [aggregate.version for aggregate in aggregates.values()]
-    for row in connection.cursor().stream(_NEWER, [list(aggregates), versions], size=ROWS_AT_ONCE):
-        recorded = mapper.to_domain_event(as_stored(row))
-        aggregate = aggregates[recorded.originator_id]
-        aggregate.key = recorded.key
-        type(aggregate).project(aggregate, [recorded])
-    long = [
-        aggregate
-        for aggregate, before in zip(aggregates.values(), versions, strict=True)
-        if aggregate.version - before >= snapshots.EVERY
-    ]
-    snapshots.write_snapshots(connection, long)
 
 
 def _collect(aggregates: Iterable[Aggregate]) -> list[LoggedEvent]:
     return [LoggedEvent.of(recorded) for aggregate in aggregates for recorded in aggregate.collect_events()]
 
 
-def _present(aggregate: A | None, cls: type[A], identity: str) -> A:
-    if aggregate is None:
+def _present(aggregate: A, cls: type[A], identity: str) -> A:
+    if not aggregate.exists:
         raise NotFound(f"there is no {cls.kind} {identity}", kind=cls.kind, id=identity)
     return aggregate

@@ -12,9 +12,9 @@ from till_platform.batch import Fact
 from till_platform.context import Context
 from till_platform.domain import Aggregate
 from till_platform.eventstore.append import Commit
-from till_platform.eventstore.log import bring_up_to_date
 from till_platform.eventstore.snapshots import read_snapshots
 from till_platform.eventstore.stored import LoggedEvent
+from till_platform.eventstore.streams import bring_up_to_date
 from till_platform.telemetry.tracing import collecting, current_traceparent
 
 A = TypeVar("A", bound=Aggregate)
