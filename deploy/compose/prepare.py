@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import sys
@@ -25,6 +26,7 @@ def main() -> None:
     folder = home / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
     wanted = {f"pg_{service}": address(f"till_{service}") for service in SERVICES}
+    wanted |= {f"audit_{service}": signing_key() for service in SERVICES}
     wanted |= {"pg_keycloak": address("keycloak")}
     wanted |= {
         name: secrets.token_hex(24)
@@ -38,6 +40,12 @@ def main() -> None:
 
 def address(name: str) -> str:
     return f"postgresql://{name}:{secrets.token_hex(24)}@postgres/{name}"
+
+
+def signing_key() -> str:
+    """Return an Ed25519 private key in PEM: the 32 random bytes behind the fixed beginning that RFC 8410 gives such a key."""
+    written = base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + secrets.token_bytes(32)).decode()
+    return f"-----BEGIN PRIVATE KEY-----\n{written}\n-----END PRIVATE KEY-----\n"
 
 
 def write_new(file: Path, text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from till_platform.audit.keys import SigningKey
 from till_platform.auth import ROLES
 from till_platform.testing.containers import IMAGES
 
@@ -62,8 +63,17 @@ def test_each_service_is_an_api_a_worker_and_a_relay_with_its_own_database_and_n
             found = containers[f"{service}-{part}"]
             assert found["command"] == [f"till-{service}", part]
             assert found["environment"]["TILL_PG_FILE"] == f"/run/secrets/pg_{service}"
-            assert set(found["secrets"]) == {"cursor_secret", f"pg_{service}"}
+            signs = {f"audit_{service}"} if part == "worker" else set()
+            assert set(found["secrets"]) == {"cursor_secret", f"pg_{service}"} | signs
             assert ("ports" in found) == (part == "api")
+
+
+def test_each_service_signs_its_log_with_a_key_that_only_its_worker_has(containers: dict[str, dict[str, Any]]) -> None:
+    for service in SERVICES:
+        told = {part: containers[f"{service}-{part}"]["environment"].get("TILL_AUDIT_KEY_FILE") for part in PARTS}
+        assert told == {"api": None, "worker": f"/run/secrets/audit_{service}", "relay": None}
+        holders = {name for name, one in containers.items() if f"audit_{service}" in one.get("secrets", ())}
+        assert holders == {f"{service}-worker"}
 
 
 def test_images_of_others_are_pinned_by_digest_and_listed_for_sites_without_internet(
@@ -111,12 +121,13 @@ def test_no_secret_stands_in_the_file(compose: dict[str, Any], containers: dict[
         variable
         for one in containers.values()
         for variable in one.get("environment", {})
-        if re.search("PASSWORD|SECRET|TOKEN|TILL_PG", variable)
+        if re.search("PASSWORD|SECRET|TOKEN|KEY_FILE|TILL_PG", variable)
     }
 
     assert named == {
         "GF_SECURITY_ADMIN_PASSWORD__FILE",
         "POSTGRES_PASSWORD_FILE",
+        "TILL_AUDIT_KEY_FILE",
         "TILL_CURSOR_SECRET_FILE",
         "TILL_PG_FILE",
     }
@@ -162,6 +173,7 @@ def test_prepare_makes_every_secret_once_and_keeps_others_out(compose: dict[str,
 
     assert set(made) == set(compose["secrets"])
     assert len(set(made.values())) == len(made)
+    assert len({SigningKey(made[f"audit_{service}"]).public.id for service in SERVICES}) == len(SERVICES)
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert "TILL_AUTH_ISSUER=" in (tmp_path / ".env").read_text()
     assert prepare() == made

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from till_platform.audit.keys import SigningKey
 from till_platform.kafka.topics import KEPT_FOR_EVER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -290,6 +291,24 @@ def test_a_service_has_its_own_database_and_its_own_name_in_kafka(resources: lis
         assert not {f"{other}-database" for other in SERVICES if other != service} & secrets
 
 
+def test_each_service_signs_its_log_with_a_key_that_only_its_worker_has(resources: list[Resource]) -> None:
+    for name, template in pods(resources):
+        service = template["metadata"]["labels"]["app.kubernetes.io/name"]
+        signing = name == f"StatefulSet {service}-worker"
+        keys = {
+            volume["secret"]["secretName"]
+            for volume in template["spec"].get("volumes", ())
+            if volume.get("secret", {}).get("secretName", "").endswith("-audit")
+        }
+        told = [
+            container
+            for container in containers(template)
+            if "TILL_AUDIT_KEY_FILE" in settings_of(resources, container)
+        ]
+        assert keys == ({f"{service}-audit"} if signing else set()), name
+        assert told == (template["spec"]["containers"] if signing else []), name
+
+
 def test_no_secret_stands_in_what_is_applied(rendered: str, resources: list[Resource]) -> None:
     assert not of(resources, "Secret")
     assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", rendered)
@@ -422,6 +441,8 @@ def test_the_secrets_of_an_installation_are_random_and_those_the_pods_ask_for(pr
     }
     assert asked.keys() - by_strimzi == first.keys()
     assert all(asked[name] in one["stringData"] for name, one in first.items())
+    keys = {SigningKey(first[f"{service}-audit"]["stringData"]["key.pem"]).public.id for service in SERVICES}
+    assert len(keys) == len(SERVICES)
 
 
 def test_images_are_those_of_compose(production: list[Resource]) -> None:

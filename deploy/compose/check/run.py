@@ -23,6 +23,7 @@ import base_images
 import httpx2
 from engine import COMPOSE, DOCKER, engine, install, why_not
 
+from till_platform.audit.keys import SigningKey
 from till_platform.testing.running import AUDIENCE, ISSUER, Issuer, eventually
 from tillstream.demo.dataset import Dataset
 from tillstream.demo.importing import import_history
@@ -172,6 +173,7 @@ def check(project: Project) -> None:
         "everybody knows of all",
         lambda: eventually(lambda: agreed(project, first, second), within=PATIENCE_SECONDS, every=1),
     )
+    step("every log is signed", lambda: eventually(lambda: signed(project), within=PATIENCE_SECONDS, every=1))
     step("healthy again", lambda: eventually(project.healthy, within=PATIENCE_SECONDS, every=1))
     restarted = {name for name, one in project.containers().items() if one["RestartCount"]}
     assert restarted >= {"order-relay", "loyalty-worker", "analytics-worker", "kafka", "postgres"}, restarted
@@ -205,6 +207,15 @@ def agreed(project: Project, first: Dataset, second: Dataset) -> bool:
     assert project.rows("notification", read) == project.rows("order", ends)
     dead = {service: project.rows(service, "SELECT count(*) FROM dead_letter") for service in SERVICES}
     assert all(count == ["0"] for count in dead.values()), dead
+    return True
+
+
+def signed(project: Project) -> bool:
+    """Every service has signed, each with the key made for it."""
+    for service in SERVICES:
+        own = SigningKey((HOME / f"tree/deploy/compose/secrets/audit_{service}").read_text()).public.id
+        heads = f"SELECT DISTINCT convert_from(data, 'UTF8')::json ->> 'key_id' FROM log WHERE stream = 'signatures-{service}'"
+        assert project.rows(service, heads) == [own], service
     return True
 
 
