@@ -45,8 +45,9 @@ def rendered(request: pytest.FixtureRequest, program: Find, tmp_path_factory: py
     kubectl = program("kubectl")
     if request.param != "gateway":
         return render(kubectl, HERE / "overlays" / request.param)
-    copy = tmp_path_factory.mktemp("k8s") / "k8s"
-    shutil.copytree(HERE, copy)
+    folder = tmp_path_factory.mktemp("deploy")
+    shutil.copytree(HERE.parent / "observability", folder / "observability")
+    copy = shutil.copytree(HERE, folder / "k8s")
     file = copy / "overlays" / "production" / "kustomization.yaml"
     file.write_text(file.read_text().replace("components/ingress # or gateway-api", "components/gateway-api"))
     return render(kubectl, file.parent)
@@ -443,6 +444,20 @@ def test_the_secrets_of_an_installation_are_random_and_those_the_pods_ask_for(pr
     assert all(asked[name] in one["stringData"] for name, one in first.items())
     keys = {SigningKey(first[f"{service}-audit"]["stringData"]["key.pem"]).public.id for service in SERVICES}
     assert len(keys) == len(SERVICES)
+
+
+def test_alerts_and_boards_come_along_as_they_are_tested(production: list[Resource]) -> None:
+    observability = ROOT / "deploy" / "observability"
+    (rules,) = of(production, "PrometheusRule")
+    boards = {
+        file: text
+        for one in of(production, "ConfigMap")
+        if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
+        for file, text in one["data"].items()
+    }
+
+    assert rules["spec"] == yaml.safe_load((observability / "alerts.yaml").read_text())
+    assert boards == {file.name: file.read_text() for file in (observability / "dashboards").iterdir()}
 
 
 def test_images_are_those_of_compose(production: list[Resource]) -> None:
