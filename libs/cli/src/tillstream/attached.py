@@ -176,7 +176,10 @@ def kafka_of(state: StackState, directory: DataDirectory) -> "KafkaSettings":
 
 
 def ask(client: "httpx2.Client", method: str, path: str, **request: Any) -> dict[str, Any]:
-    """Return the JSON object that a service answers with; raise CommandFailed with its reason when it refuses or does not answer."""
+    """Return the JSON object that a service answers with, an empty one if it has nothing to say.
+
+    Raises CommandFailed with its reason when it refuses or does not answer.
+    """
     import httpx2
 
     try:
@@ -185,7 +188,7 @@ def ask(client: "httpx2.Client", method: str, path: str, **request: Any) -> dict
         raise no_answer(client, error) from error
     if not answer.is_success:
         raise refusal(answer)
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = answer.json() if answer.content else {}
     return found
 
 

@@ -44,6 +44,11 @@ def dead_letters(ctx: typer.Context, incomplete: str) -> list[str]:
     return _column(ctx, "SELECT id::text FROM dead_letter WHERE settled_at IS NULL ORDER BY id", incomplete)
 
 
+def webhooks(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Receivers that the service named in front of them calls."""
+    return _column(ctx, "SELECT name FROM webhook ORDER BY name", incomplete)
+
+
 def log_names(incomplete: str) -> list[str]:
     names = [*installed_services(), "supervisor", "catchers", "kafka", "postgres", "valkey"]
     return [name for name in names if name.startswith(incomplete)]

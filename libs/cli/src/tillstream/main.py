@@ -32,6 +32,7 @@ from tillstream.commands import (
     token,
     up,
     verify,
+    webhooks,
 )
 from tillstream.exits import CommandFailed, Exit
 from tillstream.options import DEFAULT_DATA_DIR
@@ -80,6 +81,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(access.app, name="access")
 app.add_typer(contracts.app, name="contracts")
 

@@ -10,6 +10,7 @@ from tillstream.local.finding import Finding
 
 OLD_SECONDS = 60.0
 LONG_UNSIGNED_SECONDS = 600
+LONG_REFUSED_SECONDS = 1800
 _SIGNED = """
 SELECT head.position, signed.position, coalesce(extract(epoch FROM clock_timestamp() - (
     SELECT recorded_at FROM log WHERE log.position > signed.position AND stream <> %(stream)s ORDER BY log.position LIMIT 1
@@ -25,6 +26,10 @@ FROM log_head AS head LEFT JOIN relay_mark AS mark ON true LEFT JOIN log AS next
 _EFFECTS = """
 SELECT count(*), count(*) FILTER (WHERE attempts > 0), coalesce(extract(epoch FROM clock_timestamp() - min(not_before)), 0)::float8
 FROM effect WHERE done_at IS NULL AND not_before < clock_timestamp()
+"""
+_WEBHOOKS = """
+SELECT name, disabled_at IS NOT NULL, coalesce(failing_since < clock_timestamp() - make_interval(secs => %s), false)
+FROM webhook ORDER BY name
 """
 
 
@@ -62,7 +67,25 @@ def examine_database(service: str, database: psycopg.Connection) -> Iterator[Fin
         detail=f"{due} due, {failing} tried in vain{f', the oldest for {waited:.0f} s' if due else ''}",
         remedy=f"till logs {service}",
     )
+    yield _webhooks(service, database)
     yield _signatures(service, database)
+
+
+def _webhooks(service: str, database: psycopg.Connection) -> Finding:
+    """Who is called and takes nothing. What they have not got waits in the log."""
+    found = database.execute(_WEBHOOKS, [LONG_REFUSED_SECONDS]).fetchall()
+    wrong = {
+        name: "is disabled" if disabled else "takes nothing"
+        for name, disabled, refusing in found
+        if disabled or refusing
+    }
+    first = next(iter(wrong), "")
+    return Finding(
+        f"webhooks of {service}",
+        ok=not wrong,
+        detail=", ".join(f"{name} {state}" for name, state in wrong.items()) or f"{len(found)} receivers, none refuses",
+        remedy=f"till webhooks show {service} {first}, and when it is well again: till webhooks enable {service} {first}",
+    )
 
 
 def _signatures(service: str, database: psycopg.Connection) -> Finding:
