@@ -30,7 +30,7 @@ demo: setup ## Run weeks of a real chain through the five services and report (W
 test: setup ## Run the tests, those on real Kafka, PostgreSQL and Valkey included
 	@$(BIN)/pytest -m "not long" --seeds 1000
 
-test-long: setup ## Run what takes minutes each: access, examples, operating, observability, upgrades, topics made good; 2,000 seeds
+test-long: setup ## Run what takes minutes each: access, operating, observability, upgrades, topics made good; 2,000 seeds
 	@$(BIN)/pytest -m long
 	@$(BIN)/python -m faultlab.simulation --seeds 2000
 

@@ -1,10 +1,15 @@
 """Readers that use nothing of ours: each example reads a topic from any offset, checks what it reads, and goes on where it was."""
 
+import hashlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,18 +21,20 @@ from till_platform.testing.running import eventually
 
 from .conftest import open_store, receipt, record
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 SCHEMAS = ROOT / "contracts" / "events"
+KEPT = ROOT / ".cache" / "examples"  # what was installed and compiled for the examples, for the next run
+LANGUAGES = ("python", "node", "java")
 # The validator that examples/java/pom.xml names; the other jars come with the local Kafka.
 VALIDATOR = Jar(
     "dev.harrel", "json-schema", "1.8.2", "901240d73eb6609069aef2d5ee1b52f4efd3ed77bec30d7dc6a418bf5f1feb12", 206980
 )
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Done = subprocess.CompletedProcess[str]
 
 
-def run(*command: str | Path, **more) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, **more) -> Done:
     return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=120, **more)
 
 
@@ -46,41 +53,119 @@ def topic(order):
     return name
 
 
-@pytest.fixture(scope="module", params=["python", "node", "java"])
-def reader(request, infra, topic, tmp_path_factory) -> Command:
-    """Run an example to the end of the topic; what it needs and is not there is said in the reason of the skip."""
-    command = {"python": python, "node": node, "java": java}[request.param](tmp_path_factory)
-
-    def read(positions: Path, *, start: int = 0, schemas: Path = SCHEMAS) -> subprocess.CompletedProcess[str]:
-        group = ["--group", f"subscriber.{positions.parent.name}"] if request.param == "node" else []
-        given = ["--kafka", infra.kafka, "--topic", topic, "--schemas", schemas, "--positions", positions]
-        return run(*command, *given, *group, "--from", str(start), "--until-end")
-
-    return read
+class Missing(Exception):
+    """What an example needs is not on this machine."""
 
 
-def python(_) -> list[str | Path]:
+def python() -> list[str | Path]:
     return [sys.executable, EXAMPLES / "python" / "subscribe.py"]
 
 
-def node(tmp_path_factory) -> list[str | Path]:
+def node() -> list[str | Path]:
     if not shutil.which("npm"):
-        pytest.skip("the Node example was NOT run: it needs Node 20 and npm")
-    folder = tmp_path_factory.mktemp("node") / "example"
-    shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
-    installed = run("npm", "ci", "--no-audit", "--no-fund", cwd=folder)
-    assert installed.returncode == 0, installed.stderr
+        raise Missing("the Node example was NOT run: it needs Node 20 and npm")
+
+    def install(folder: Path) -> Done:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(EXAMPLES / "node" / name, folder)
+        return run("npm", "ci", "--no-audit", "--no-fund", "--cache", KEPT / "npm", cwd=folder)
+
+    folder = kept("node", (EXAMPLES / "node" / "package-lock.json").read_bytes(), install)
+    shutil.copy(EXAMPLES / "node" / "subscribe.js", folder)
     return ["node", folder / "subscribe.js"]
 
 
-def java(_) -> list[str | Path]:
-    found = shutil.which("java")
-    if not found or not shutil.which("javac"):
-        pytest.skip("the Java example was NOT run: it needs a JDK of version 17 or newer")
-    jars = ensure([*kafka_jars(), VALIDATOR], LocalSettings().jar_cache)
+def java() -> list[str | Path]:
+    program, compiler = shutil.which("java"), shutil.which("javac")
+    if not program or not compiler:
+        raise Missing("the Java example was NOT run: it needs a JDK of version 17 or newer")
     needed = ("kafka-clients", "jackson-", "json-schema", "slf4j-api", "lz4", "snappy", "zstd")
-    classpath = ":".join(str(jar) for jar in jars if jar.name.startswith(needed))
-    return [found, "-cp", classpath, EXAMPLES / "java" / "Subscribe.java"]
+    jars = [jar for jar in [*kafka_jars(), VALIDATOR] if jar.artifact.startswith(needed)]
+    classpath = ":".join(map(str, ensure(jars, LocalSettings().jar_cache)))
+    source = EXAMPLES / "java" / "Subscribe.java"
+    classes = kept("java", source.read_bytes(), lambda folder: run(compiler, "-cp", classpath, "-d", folder, source))
+    quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    return [program, *quick, "-cp", f"{classes}:{classpath}", "Subscribe"]
+
+
+def kept(name: str, made_of: bytes, make: Callable[[Path], Done]) -> Path:
+    """Return a folder that is made once for each content of what it is made of."""
+    folder = KEPT / f"{name}-{hashlib.sha256(made_of).hexdigest()[:16]}"
+    if not folder.exists():
+        making = folder.with_suffix(f".{os.getpid()}")
+        making.mkdir(parents=True)
+        done = make(making)
+        assert done.returncode == 0, done.stderr
+        making.rename(folder)
+    return folder
+
+
+@dataclass
+class Reading:
+    """What one example printed: on its first run, after one more sale, from offset 1, and held against a schema that is broken."""
+
+    first: Done
+    second: Done
+    from_1: Done
+    broken: Done
+
+
+@dataclass
+class Readings:
+    """What all examples printed that can run here, why the others cannot, and the ids that were on the topic early and in the end."""
+
+    of: dict[str, Reading]
+    missing: dict[str, str]
+    early: set[str]
+    everything: set[str]
+
+
+@pytest.fixture(scope="module")
+def readings(infra, order, topic, tmp_path_factory) -> Readings:
+    """Let all examples read at the same time."""
+    home = tmp_path_factory.mktemp("examples")
+    broken = broken_schemas(home / "schemas")
+
+    def read(language: str, positions: str, *, start: int = 0, schemas: Path = SCHEMAS) -> Done:
+        own = home / f"{language}-{positions}"
+        group = ["--group", f"subscriber.{own.name}.{topic}"] if language == "node" else []
+        given = ["--kafka", infra.kafka, "--topic", topic, "--schemas", schemas, "--positions", own]
+        return run(*commands[language], *given, *group, "--from", str(start), "--until-end")
+
+    with ThreadPoolExecutor(4) as pool:
+        prepared = {name: pool.submit(make) for name, make in zip(LANGUAGES, (python, node, java), strict=True)}
+        missing = {name: str(why) for name, one in prepared.items() if isinstance(why := one.exception(), Missing)}
+        commands = {name: one.result() for name, one in prepared.items() if name not in missing}
+        early = published(order)
+        first = {name: pool.submit(read, name, "positions") for name in commands}
+        against = {name: pool.submit(read, name, "broken", schemas=broken) for name in commands}
+        found = {name: one.result() for name, one in first.items()}
+        record(order, [receipt("late")])
+        everything = published(order)
+        second = {name: pool.submit(read, name, "positions") for name in commands}
+        from_1 = {name: pool.submit(read, name, "another", start=1) for name in commands}
+        of = {
+            name: Reading(found[name], second[name].result(), from_1[name].result(), against[name].result())
+            for name in commands
+        }
+    return Readings(of, missing, early, everything)
+
+
+@pytest.fixture(params=LANGUAGES)
+def reading(request, readings) -> Reading:
+    """Return what one example printed; what it needs and is not there is said in the reason of the skip."""
+    if request.param in readings.missing:
+        pytest.skip(readings.missing[request.param])
+    return readings.of[request.param]
+
+
+def broken_schemas(folder: Path) -> Path:
+    shutil.copytree(SCHEMAS, folder)
+    broken = folder / "order" / "PurchaseRecorded.v1.json"
+    schema = json.loads(broken.read_text())
+    schema["properties"]["total_minor"] = {"type": "string"}
+    broken.write_text(json.dumps(schema))
+    return folder
 
 
 def published(order) -> set[str]:
@@ -91,38 +176,36 @@ def published(order) -> set[str]:
     return {str(one) for (one,) in order.rows("SELECT id FROM log WHERE public")}
 
 
-def lines(done: subprocess.CompletedProcess[str]) -> list[dict]:
+def lines(done: Done) -> list[dict]:
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_late_joiner_fills_itself_from_offset_0_goes_on_where_it_was_and_begins_anywhere(reader, order, tmp_path):
-    everything = published(order)
-    first = lines(reader(tmp_path / "positions.json"))
-    assert {one["id"] for one in first} == everything
-    assert len(first) == len(everything)
+def test_a_late_joiner_fills_itself_from_offset_0_goes_on_where_it_was_and_begins_anywhere(reading, readings):
+    first = lines(reading.first)
+    assert {one["id"] for one in first} == readings.early
+    assert len(first) == len(readings.early)
 
-    record(order, [receipt("late")])
-    second = lines(reader(tmp_path / "positions.json"))
-    assert {one["id"] for one in second} == published(order) - everything
+    second = lines(reading.second)
+    assert {one["id"] for one in second} == readings.everything - readings.early
     assert [one["data"]["customer_id"] for one in second] == ["late"]
 
-    from_1 = lines(reader(tmp_path / "another.json", start=1))
+    from_1 = lines(reading.from_1)
     assert {one["id"] for one in from_1} == {one["id"] for one in [*first, *second] if one["offset"] >= 1}
     assert 0 < len(from_1) < len([*first, *second])
 
 
-def test_control_an_event_that_is_not_what_its_schema_says_is_not_taken(reader, order, tmp_path):
-    published(order)
-    shutil.copytree(SCHEMAS, tmp_path / "schemas")
-    broken = tmp_path / "schemas" / "order" / "PurchaseRecorded.v1.json"
-    schema = json.loads(broken.read_text())
-    schema["properties"]["total_minor"] = {"type": "string"}
-    broken.write_text(json.dumps(schema))
-    done = reader(tmp_path / "positions.json", schemas=tmp_path / "schemas")
-    assert done.returncode == 1
-    assert "is not what its schema says" in done.stderr
-    assert "PurchaseRecorded" not in done.stdout
+def test_control_an_event_that_is_not_what_its_schema_says_is_not_taken(reading):
+    assert reading.broken.returncode == 1
+    assert "is not what its schema says" in reading.broken.stderr
+    assert "PurchaseRecorded" not in reading.broken.stdout
+
+
+def test_the_jars_that_are_tried_are_those_that_the_java_example_names():
+    coordinate = re.compile(r"<groupId>(.*)</groupId>\s*<artifactId>(.*)</artifactId>\s*<version>(.*)</version>")
+    named = set(coordinate.findall((EXAMPLES / "java" / "pom.xml").read_text().partition("<dependencies>")[2]))
+    assert named
+    assert named <= {(jar.group, jar.artifact, jar.version) for jar in [*kafka_jars(), VALIDATOR]}
 
 
 def test_kcat_reads_a_partition_and_goes_on_where_it_was(infra, order, topic, tmp_path):
@@ -138,9 +221,10 @@ def test_kcat_reads_a_partition_and_goes_on_where_it_was(infra, order, topic, tm
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-    taken = {number: [line.split("\t")[1] for line in read(number)] for number in range(2)}
+    with ThreadPoolExecutor() as pool:
+        taken = [[line.split("\t")[1] for line in read] for read in pool.map(read, range(2))]
     assert set(taken[0] + taken[1]) < everything
-    assert any(taken.values())
+    assert any(taken)
     assert [read(number) for number in range(2)] == [[], []]
 
 
@@ -151,7 +235,7 @@ async def test_whoever_reads_from_the_beginning_leaves_no_trace_with_the_service
     groups = await groups_of(infra.kafka)
     answered = requests(order)
 
-    done = run(*python(None), "--kafka", infra.kafka, "--topic", topic, "--schemas", SCHEMAS,
+    done = run(*python(), "--kafka", infra.kafka, "--topic", topic, "--schemas", SCHEMAS,
                "--positions", tmp_path / "positions.json", "--until-end")  # fmt: skip
 
     assert lines(done)

@@ -15,7 +15,7 @@ from till_platform.testing.running import eventually
 
 from .conftest import open_store, receipt, record
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SOLD = "tillstream.order.PurchaseRecorded.v1"
 
 
