@@ -303,12 +303,20 @@ def _checks(running: Running) -> dict[str, Check]:
         for name, failure in running.failures.items():
             raise NotReady(f"{name} stopped: {type(failure).__name__}: {failure}")
 
+    async def projections() -> Any:
+        age = round(running.worker.measures.age, 3) if running.worker else 0.0
+        limit = running.settings.ready_age_seconds
+        if limit is not None and age > limit:
+            raise NotReady("read models are older than they may be", age_seconds=age, allowed_seconds=limit)
+        return {"age_seconds": age}
+
     async def signing() -> Any:
         return await running.signing.standing() if running.signing else None
 
     checks: dict[str, Check] = {"database": database, "loops": loops, **running.checks}
     if "worker" in running.roles:
         checks["worker"] = _progress(lambda: running.worker)
+        checks["projections"] = projections
         checks["audit"] = signing
     if "relay" in running.roles:
         checks["relay"] = _progress(lambda: running.relay)

@@ -110,6 +110,8 @@ class Settings(KafkaSettings):
     effects_kept_days: int = Field(default=30, ge=1, le=36_500)
     instance: str | None = None
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    ready_age_seconds: float | None = Field(default=None, gt=0)
+    """A worker whose read models are older than this is not ready; without it they may be of any age."""
     signing_key: SecretStr | None = None
     trusted_keys: str | None = None
 

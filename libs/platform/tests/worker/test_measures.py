@@ -6,6 +6,8 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
 
+from till_platform.http.probes import NotReady
+from till_platform.process import Running, _checks
 from till_platform.worker.cursor import Cursor
 from till_platform.worker.measures import FRESH_SECONDS, Measures
 
@@ -82,3 +84,21 @@ def test_headroom_is_below_zero_when_something_was_deleted_unread():
     measures.kept({("t", 0): 7}, {("t", 0): Cursor(5, 5)})
     assert figure("till_retention_headroom_records", "short.worker") == -2
     assert REGISTRY.get_sample_value("till_topic_oldest_kept_offset", {"topic": "t", "partition": "0"}) == 7
+
+
+async def test_a_worker_that_is_further_behind_than_it_may_be_is_not_ready():
+    clock, kafka = Clock(), Kafka(end=5)
+    measures = Measures("ready.worker", {}, clock)
+
+    def standing(limit: float | None):
+        worker = SimpleNamespace(measures=measures)
+        settings = SimpleNamespace(ready_age_seconds=limit)
+        return _checks(Running(None, settings, frozenset({"worker"}), worker=worker))["projections"]()
+
+    measures.observe(kafka, {("t", 0): Cursor(5, 5)})
+    assert await standing(600) == {"age_seconds": 0}
+    kafka.end, clock.now = 8, clock.now + 601
+    measures.observe(kafka, {("t", 0): Cursor(5, 5)})
+    with pytest.raises(NotReady, match="older than they may be"):
+        await standing(600)
+    assert await standing(700) == await standing(None) == {"age_seconds": 601}

@@ -38,6 +38,11 @@ class Measures:
         for name, topics in (projections or {}).items():
             metrics.PROJECTION_AGE.labels(name).set_function(partial(self._oldest, frozenset(topics)))
 
+    @property
+    def age(self) -> float:
+        """For how many seconds there has been something that is not taken yet, of all partitions that are ours."""
+        return max((self._age(place) for place in list(self._lag)), default=0.0)
+
     def observe(self, consumer: AIOKafkaConsumer, cursors: Mapping[Partition, Cursor]) -> None:
         """Note where the consumer stands in each partition and how much lies ahead."""
         self.places = []
