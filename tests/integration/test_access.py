@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,9 @@ class Secure:
         assert done.returncode == code, done.stderr[-3000:]
         return json.loads(done.stdout or done.stderr)
 
+    def down(self) -> None:
+        subprocess.run([Path(sys.executable).parent / "till", "--data-dir", self.data_dir, "down"], check=False)
+
     @property
     def attached(self) -> Attached:
         return Attached(self.data_dir)
@@ -89,7 +93,7 @@ def secure(request, tmp_path_factory) -> Iterator[Secure]:
         stack.till("up", "-d", "--secure")
         yield stack
     finally:
-        subprocess.run([Path(sys.executable).parent / "till", "--data-dir", stack.data_dir, "down"], check=False)
+        stack.down()
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +263,46 @@ def test_a_principal_that_is_no_administrator_may_not_say_who_may_do_what(secure
     assert "does not let till.order" in told["detail"]
 
 
+def findings(secure: Secure, code: int = 0) -> dict[str, dict]:
+    return {one["name"]: one for one in secure.till("doctor", code=code)["findings"]}
+
+
+def test_the_doctor_gets_in_and_finds_nothing_where_all_is_well(secure, sold):
+    found = findings(secure)
+    assert all(one["ok"] for one in found.values())
+    assert found["access to Kafka"]["detail"].startswith("doors closed")
+    assert {f"topic till.{name}" for name in TABLE} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    ("principal", "rule", "told"),
+    [
+        ("till.press", Rule("topic", "till.", "ALL", prefixed=True), "till.press may write till.analytics, till.customer"),
+        ("till.analytics", Rule("topic", "till.order", "WRITE"), "till.analytics may write topic till.order, which it does not need"),
+    ],
+)  # fmt: skip
+def test_the_doctor_names_who_may_do_what_nobody_needs_and_its_command_mends_it(secure, sold, principal, rule, told):
+    async def allow_too_much() -> None:
+        async with administering(secure.admin) as administrator:
+            await administrator.permit(principal, [rule])
+
+    asyncio.run(allow_too_much())
+    (wrong,) = [one for one in findings(secure, code=1).values() if not one["ok"]]
+    assert told in wrong["detail"]
+    secure.till(*wrong["remedy"].removeprefix("till ").partition(" (")[0].split())
+    assert findings(secure)["access to Kafka"]["ok"]
+
+
+def test_the_doctor_names_what_a_service_may_not_do(secure, sold):
+    change_rules(secure, "till.notification", Rule("topic", "till.customer", "READ"))
+    try:
+        wrong = findings(secure, code=1)["access to Kafka"]
+        assert "till.notification may not read topic till.customer" in wrong["detail"]
+    finally:
+        restore_rules(secure, "notification")
+    eventually(lambda: not secure.refusal_of("notification"), within=90)
+
+
 def change_rules(secure: Secure, principal: str, *rules: Rule) -> None:
     """Take rules away from a service."""
 
@@ -381,3 +425,30 @@ async def _forge(thief: KafkaSettings):
             )
         consumer.seek(TopicPartition(topic, sent.partition), sent.offset)
         return await consumer.getone(TopicPartition(topic, sent.partition))
+
+
+def test_after_everything_was_destroyed_a_backup_brings_it_back_behind_closed_doors(secure, sold, tmp_path):
+    """The last one: it takes the stack away. Kafka's own memory of who may do what is lost with it, and made anew."""
+    for service in TABLE:
+        for (letter,) in secure.rows(service, "SELECT id::int FROM dead_letter WHERE settled_at IS NULL"):
+            secure.till("dlq", "discard", service, str(letter), "--why", "forged", "--yes")
+    sales = "SELECT count(*)::int, sum(total_minor)::bigint FROM receipts.receipts"
+    before = secure.rows("order", sales), secure.rows("loyalty", "SELECT count(*)::int FROM lots.lots")
+    secure.till("backup", str(tmp_path / "backup"))
+    keys = tmp_path / "secrets"
+    shutil.copytree(secure.data_dir / "secrets", keys)
+    secure.down()
+    shutil.rmtree(secure.data_dir)
+
+    shutil.copytree(keys, secure.data_dir / "secrets")
+    assert secure.till("restore", str(tmp_path / "backup"))["secure"]
+    secure.till("up", "-d")
+
+    assert secure.attached.state.secure, "who had closed doors has closed doors"
+    assert (secure.rows("order", sales), secure.rows("loyalty", "SELECT count(*)::int FROM lots.lots")) == before
+    assert secure.till("verify")["verified"]
+    assert all(one["ok"] for one in findings(secure).values())
+    with secure.attached.client("order") as client:  # and trade goes on
+        post(client, "/v1/receipts", receipt("ann", number="after"), status=201)
+    lots = before[1][0][0] + 1
+    eventually(lambda: secure.rows("loyalty", "SELECT count(*)::int FROM lots.lots") == [(lots,)], within=60)

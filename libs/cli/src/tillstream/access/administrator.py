@@ -27,7 +27,7 @@ ITERATIONS = 8_192
 READ_LIMIT = "consumer_byte_rate"
 _ANY, _MATCH, _ALLOW = 1, 2, 3
 _RESOURCES = {"topic": 2, "group": 3}
-_OPERATIONS = {"READ": 3, "WRITE": 4}
+_OPERATIONS = {"ALL": 2, "READ": 3, "WRITE": 4}
 _LITERAL, _PREFIXED = 3, 4
 _NO_SUCH_CREDENTIAL = 91
 
@@ -63,10 +63,14 @@ class Administrator:
         """Make a principal's rules exactly what is said here."""
         now = (await self.rules()).get(principal.name, set())
         wanted = set(principal.rules)
-        for rule in sorted(wanted - now):
-            answer = await self._ask(CreateAclsRequest(*_written(principal.name, rule)))
-            _check(*answer.creation_responses[0])
+        await self.permit(principal.name, wanted - now)
         await self.forbid(principal.name, now - wanted)
+
+    async def permit(self, name: str, rules: Iterable[Rule]) -> None:
+        """Add rules to those a principal has."""
+        for rule in sorted(rules):
+            answer = await self._ask(CreateAclsRequest(*_written(name, rule)))
+            _check(*answer.creation_responses[0])
 
     async def forbid(self, name: str, rules: Iterable[Rule]) -> None:
         """Take some of a principal's rules away."""

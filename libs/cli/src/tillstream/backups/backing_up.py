@@ -32,8 +32,14 @@ def back_up(attached: Attached, folder: Path, tell: Tell) -> Manifest:
             lambda name: _dump(databases[name], snapshots[name], folder / f"{name}.dump", tell), databases
         )
         services = dict(zip(databases, dumps, strict=True))
-    partitions = attached.state.partitions
-    manifest = Manifest(made_at=made_at, version=version("tillstream"), partitions=partitions, services=services)
+    state = attached.state
+    manifest = Manifest(
+        made_at=made_at,
+        version=version("tillstream"),
+        partitions=state.partitions,
+        secure=state.secure,
+        services=services,
+    )
     manifest.write(folder)
     return manifest
 

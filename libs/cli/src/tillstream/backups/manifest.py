@@ -30,6 +30,8 @@ class Manifest(BaseModel):
     made_at: datetime
     version: str
     partitions: int
+    secure: bool = False
+    """Whether Kafka's doors were closed. What opens them is not in a backup."""
     services: dict[str, Dump]
 
     @classmethod

@@ -6,6 +6,7 @@ from typer import Argument, Option
 from tillstream import console
 from tillstream.exits import CommandFailed, Exit
 from tillstream.local.directory import DataDirectory
+from tillstream.local.doors import Doors
 from tillstream.options import DEFAULT_DATA_DIR, AsJson, DataDir
 from tillstream.progress import progress
 
@@ -30,4 +31,5 @@ def restore(
         return
     console.print_facts([("as of", manifest.made_at), ("services", ", ".join(manifest.services))])
     partitions = "" if manifest.partitions == 6 else f"TILL_PARTITIONS={manifest.partitions} "
-    console.hint(f"{partitions}till up -d; then till verify")
+    closed = " --secure" if manifest.secure and not Doors(directory).closed else ""
+    console.hint(f"{partitions}till up -d{closed}; then till verify")

@@ -13,9 +13,9 @@ from till_events.topics import topic_of
 from till_platform.kafka.connection import connection_options
 from till_platform.kafka.topics import KEPT_FOR_EVER
 from till_platform.settings import KafkaSettings
-from tillstream.access.administrator import administering
 from tillstream.attached import kafka_of
 from tillstream.exits import CommandFailed
+from tillstream.local.access_examined import examine_access
 from tillstream.local.directory import DataDirectory
 from tillstream.local.finding import START_AGAIN, Finding
 from tillstream.local.state import StackState
@@ -30,7 +30,7 @@ def examine_kafka(state: StackState, directory: DataDirectory) -> list[Finding]:
     kafka = kafka_of(state, directory)
     try:
         partitions, settings, oldest = asyncio.run(_look(kafka, topics))
-        access = asyncio.run(_access(kafka, closed=state.secure))
+        access = asyncio.run(examine_access(kafka, directory, closed=state.secure))
     except (KafkaError, OSError, CommandFailed) as error:
         return [Finding("Kafka", ok=False, detail=type(error).__name__, remedy=f"till logs kafka ({START_AGAIN})")]
     findings = [Finding("Kafka", ok=True, detail=f"answers, {len(partitions)} topics"), access]
@@ -105,23 +105,3 @@ def _headroom(state: StackState, oldest: dict[TopicPartition, int]) -> Iterator[
             detail=f"deleted unread: {', '.join(lost)}" if lost else "nothing was deleted that it needs",
             remedy="till events republish",
         )
-
-
-async def _access(kafka: KafkaSettings, *, closed: bool) -> Finding:
-    """Where its doors are open Kafka must be where only this machine reaches it."""
-    if closed:
-        async with administering(kafka) as administrator:
-            rules = await administrator.rules()
-        return Finding(
-            "access to Kafka",
-            ok=bool(rules),
-            detail=f"doors closed, {len(rules)} have rules that say what they may read and write",
-            remedy="till access services (docs/access.md)",
-        )
-    alone = kafka.kafka.startswith(("127.", "localhost", "[::1]"))
-    return Finding(
-        "access to Kafka",
-        ok=alone,
-        detail=f"anybody who reaches {kafka.kafka} may read and write{', which only this machine can' if alone else ''}",
-        remedy="a new data directory with: till up --secure",
-    )

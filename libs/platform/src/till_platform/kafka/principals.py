@@ -10,7 +10,7 @@ from typing import Literal
 
 from till_events.topics import topic_of
 
-Operation = Literal["READ", "WRITE"]
+Operation = Literal["READ", "WRITE", "ALL"]
 Resource = Literal["topic", "group"]
 
 
