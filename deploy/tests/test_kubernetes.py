@@ -39,6 +39,17 @@ def render(kubectl: Path, folder: Path) -> str:
     return done.stdout
 
 
+def changed_production(folder: Path, old: str, new: str) -> Path:
+    """Copy everything, choose otherwise in the overlay `production`, and return where that is."""
+    for part in (HERE, HERE.parent / "observability"):
+        shutil.copytree(part, folder / part.name)
+    file = folder / "k8s" / "overlays" / "production" / "kustomization.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return file.parent
+
+
 @pytest.fixture(scope="session", params=[*OVERLAYS, "gateway"])
 def rendered(request: pytest.FixtureRequest, program: Find, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Each overlay as it would be applied, and production with the Gateway API in place of an ingress."""
@@ -46,11 +57,7 @@ def rendered(request: pytest.FixtureRequest, program: Find, tmp_path_factory: py
     if request.param != "gateway":
         return render(kubectl, HERE / "overlays" / request.param)
     folder = tmp_path_factory.mktemp("deploy")
-    shutil.copytree(HERE.parent / "observability", folder / "observability")
-    copy = shutil.copytree(HERE, folder / "k8s")
-    file = copy / "overlays" / "production" / "kustomization.yaml"
-    file.write_text(file.read_text().replace("components/ingress # or gateway-api", "components/gateway-api"))
-    return render(kubectl, file.parent)
+    return render(kubectl, changed_production(folder, "components/ingress # or gateway-api", "components/gateway-api"))
 
 
 @pytest.fixture(scope="session")
@@ -356,6 +363,7 @@ ALLOWED = {
     "database": edge("TCP:5432", podSelector={"matchLabels": {"cnpg.io/cluster": "tillstream-db"}}),
     "cache": edge("TCP:6379", podSelector={"matchLabels": VALKEY}),
     "telemetry": edge("TCP:4318", namespaceSelector=namespace("monitoring")),
+    "webhooks": edge("TCP:443", ipBlock={"cidr": "0.0.0.0/0", "except": PRIVATE}),
     "outside": edge("TCP:443", "TCP:465", "TCP:587", ipBlock={"cidr": "0.0.0.0/0", "except": PRIVATE}),
 }
 
@@ -372,6 +380,18 @@ def test_a_service_reaches_kafka_its_database_the_cache_and_telemetry_and_nothin
             wanted |= {"cache"} if service == "loyalty" else set()
             wanted |= {"outside"} if (service, part) == ("notification", "worker") else set()
         assert reached(production, labels) == wanted, name
+
+
+def test_where_webhooks_are_wanted_workers_reach_public_addresses_and_nobody_else_does(
+    production: list[Resource], program: Find, tmp_path: Path
+) -> None:
+    folder = changed_production(tmp_path, "# - ../../components/webhooks", "- ../../components/webhooks")
+    wanted = list(yaml.load_all(render(program("kubectl"), folder), Loader=yaml.CSafeLoader))
+
+    for name, template in pods(wanted):
+        labels = template["metadata"]["labels"]
+        more = reached(wanted, labels) - reached(production, labels)
+        assert more == ({"webhooks"} if name.startswith("StatefulSet") else set()), name
 
 
 def test_control_a_way_from_service_to_service_is_found(production: list[Resource]) -> None:
