@@ -1,5 +1,6 @@
 """deploy/compose: what the file promises to whoever runs a chain on one machine."""
 
+import json
 import re
 import stat
 import subprocess
@@ -158,10 +159,21 @@ def test_the_realm_knows_the_roles_that_tokens_may_carry_and_no_password() -> No
 
     assert {role["name"] for role in realm["roles"]["realm"]} == ROLES
     assert not re.search('"(secret|credentials|password)"', text)
-    assert {mapper["config"].get("claim.name") for mapper in realm["clientScopes"][0]["protocolMappers"]} >= {
-        "roles",
-        "stores",
-    }
+    scopes = {scope["name"]: scope["protocolMappers"] for scope in realm["clientScopes"]}
+    assert {mapper["config"].get("claim.name") for mapper in scopes["tillstream"]} >= {"roles", "stores"}
+    # Keycloak makes none of its own scopes where there are others, and passes over names that it does not know.
+    assert [mapper["protocolMapper"] for mapper in scopes["basic"]] == ["oidc-sub-mapper"]
+    assert all(set(client["defaultClientScopes"]) <= scopes.keys() for client in realm["clients"])
+
+
+def test_nobody_names_her_own_shops() -> None:
+    realm = json.loads((HERE / "auth" / "tillstream-realm.json").read_text())
+    (profile,) = realm["components"]["org.keycloak.userprofile.UserProfileProvider"]
+    (told,) = map(json.loads, profile["config"]["kc.user.profile.config"])
+    (stores,) = [one for one in told["attributes"] if one["name"] == "stores"]
+
+    assert stores["permissions"]["edit"] == ["admin"]
+    assert "unmanagedAttributePolicy" not in told
 
 
 def test_prepare_makes_every_secret_once_and_keeps_others_out(compose: dict[str, Any], tmp_path: Path) -> None:
