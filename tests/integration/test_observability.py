@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "observability"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "dashboards").glob("*.json"))}
+COUNTED = {"till_orders", "till_loyalty_points", "till_messages", "till_database_bytes"}
 Series = dict[str, str]
 
 
@@ -65,19 +66,22 @@ def targets(operated: Operated) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def scraped(targets) -> list[Series]:
-    """Return every series of every process, as its labels with its name among them."""
-    found = []
-    for target in targets:
-        (address,) = target["targets"]
-        own = target["labels"]
-        text = httpx2.get(f"http://{address}/metrics").text
-        found += [
-            {"__name__": sample.name, **sample.labels, **own}
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        ]
-        found.append({"__name__": "up", **own})  # Prometheus itself makes this one
-    return found
+    """Return every series of every process, once each has counted its read models, which takes half a minute."""
+
+    def found() -> list[Series] | None:
+        series = [one for target in targets for one in series_of(target)]
+        return series if {one["__name__"] for one in series} >= COUNTED else None
+
+    return eventually(found, within=90, every=2)
+
+
+def series_of(target: dict) -> list[Series]:
+    """Return what a process tells, as its labels with its name among them; `up` is what Prometheus itself adds."""
+    (address,) = target["targets"]
+    own = target["labels"]
+    text = httpx2.get(f"http://{address}/metrics").text
+    told = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return [{"__name__": "up", **own}, *({"__name__": sample.name, **sample.labels, **own} for sample in told)]
 
 
 def matches(series: Series, selector: promql.VectorSelector) -> bool:
