@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from till_platform.testing.running import eventually
+from till_platform.testing.running import _free_port, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "deploy" / "k8s"
@@ -37,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not all(programs.values()):
         pytest.skip("deploy/k8s was NOT applied to an API server: KUBEBUILDER_ASSETS names no kube-apiserver and etcd")
     folder = tmp_path_factory.mktemp("api-server")
-    client, peer, secure = free_port(), free_port(), free_port()
+    client, peer, secure = _free_port(), _free_port(), _free_port()
     kept, token = f"http://127.0.0.1:{client}", secrets.token_hex(16)
     key = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "accounts.pem").write_bytes(key)
@@ -231,9 +230,3 @@ def pods(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 "labels": template["metadata"].get("labels", {}),
             }
             yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ import pytest
 
 from till_platform.auth import Tokens, Who
 from till_platform.settings import Settings
-from till_platform.testing.running import eventually
+from till_platform.testing.running import _free_port, eventually
 
 REALM = Path(__file__).resolve().parents[1] / "compose" / "auth" / "tillstream-realm.json"
 BACK = "http://localhost:8080/signed-in"
@@ -111,7 +110,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     own = shutil.copytree(home, folder / "keycloak", ignore=shutil.ignore_patterns("data"))
     (own / "data" / "import").mkdir(parents=True)
     shutil.copy(REALM, own / "data" / "import")
-    port, password = free_port(), secrets.token_hex(8)
+    port, password = _free_port(), secrets.token_hex(8)
     address = f"http://localhost:{port}"
     environment = {
         **os.environ,
@@ -181,9 +180,3 @@ async def test_head_office_reaches_all_stores(keycloak: Keycloak, judged: Any) -
 
 def answered(answer: httpx2.Response) -> bytes:
     return answer.content if answer.status_code == 200 else b""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
