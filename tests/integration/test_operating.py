@@ -36,6 +36,8 @@ def test_the_doctor_looks_at_everything_and_finds_nothing_where_all_is_well(oper
         "outbox of",
         "dead letters of",
         "effects of",
+        "webhooks of",
+        "signatures of",
         "headroom of",
         "checkpoints of",
         "API of",

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -141,7 +142,7 @@ def _every(attached: Attached, service: str) -> list[dict[str, Any]]:
     return found
 
 
-def _ask(data_dir: Any, service: str, method: str, *path: str, **request: Any) -> dict[str, Any]:
+def _ask(data_dir: Path, service: str, method: str, *path: str, **request: Any) -> dict[str, Any]:
     with Attached(data_dir).client(service) as client:
         return ask(client, method, "/".join([_PATH, *path]), **request)
 
