@@ -83,7 +83,8 @@ def java() -> list[str | Path]:
     jars = [jar for jar in [*kafka_jars(), VALIDATOR] if jar.artifact.startswith(needed)]
     classpath = ":".join(map(str, ensure(jars, LocalSettings().jar_cache)))
     source = EXAMPLES / "java" / "Subscribe.java"
-    classes = kept("java", source.read_bytes(), lambda folder: run(compiler, "-cp", classpath, "-d", folder, source))
+    compile_to = [compiler, "--release", "17", "-cp", classpath, source, "-d"]
+    classes = kept("java", source.read_bytes() + classpath.encode(), lambda folder: run(*compile_to, folder))
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     return [program, *quick, "-cp", f"{classes}:{classpath}", "Subscribe"]
 
