@@ -101,7 +101,9 @@ async def gather(installation: Installation, wiped: frozenset[str], rubbish: Seq
         history=history,
         logs=dict(zip(SERVICES, found, strict=True)),
         topics={service: await read_topic(installation, service) for service in SERVICES},
-        checkpoints={s: _places(ask(s, "SELECT topic, partition, next_offset, last_position FROM checkpoint")) for s in SERVICES},
+        checkpoints={
+            s: _places(ask(s, "SELECT topic, partition, next_offset, last_position FROM checkpoint")) for s in SERVICES
+        },
         went_back={service: ask(service, "SELECT * FROM lab.went_back") for service in SERVICES},
         letters={service: [Letter(*row) for row in ask(service, _LETTERS)] for service in SERVICES},
         parked={service: ask(service, "SELECT count(*) FROM parked_key")[0][0] for service in SERVICES},
@@ -134,17 +136,17 @@ async def read_topic(installation: Installation, service: str) -> list[list[Reco
 
 def _read_log(installation: Installation, service: str) -> list[Logged]:
     rows = installation.rows(service, _LOG)
-    return [Logged(*row[:6], bytes(row[6]), *row[7:], decode(row[4], bytes(row[6]))) for row in rows]
+    return [Logged(*row, decode(row[4], row[6])) for row in rows]
 
 
 def _places(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int, int]]:
-    return [(topic.removeprefix(f"{NAMESPACE}."), *rest) for topic, *rest in rows]  # type: ignore[misc]  # four columns
+    return [(topic.removeprefix(f"{NAMESPACE}."), *rest) for topic, *rest in rows]
 
 
 async def _verify(installation: Installation) -> dict[str, bool]:
     """Let every service build its read models anew beside the live ones and compare."""
     done = await asyncio.gather(*(asyncio.to_thread(installation.run, service, "verify") for service in SERVICES))
-    found = {}
+    found: dict[str, bool] = {}
     for service, one in zip(SERVICES, done, strict=True):
         lines = [json.loads(line) for line in one.stdout.splitlines()]
         found |= {f"{service}.{line['name']}": bool(line["equal"]) for line in lines}

@@ -1,8 +1,9 @@
 """A small Tillstream as a chain would run it, two instances of each service, and every edge of it in our hands."""
 
 import asyncio
+import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,6 +18,8 @@ from faultlab.lab.provider import Provider
 from faultlab.lab.proxy import FAIR, HOST, Edge
 from till_platform.testing.running import AUDIENCE, ISSUER, Issuer
 
+ROOT = Path(__file__).resolve().parents[2]
+"""Where `faultlab` is imported from, by instances without a defence."""
 SERVICES = ("order", "customer", "loyalty", "notification")
 MEMBERS = ("order-1", "order-2", "customer-1", "loyalty-1", "loyalty-2", "notification-1", "notification-2")
 NAMESPACE = "lab"
@@ -46,12 +49,15 @@ CREATE OR REPLACE TRIGGER lab_note AFTER UPDATE ON checkpoint FOR EACH ROW
 class Installation:
     """`async with Installation(directory, random) as installation:` gives all parts running and ready, with fair weather."""
 
-    def __init__(self, directory: Path, random: Random) -> None:
+    def __init__(self, directory: Path, random: Random, weakened: str = "") -> None:
         self.directory = directory
+        self._weakened = weakened
         directory.mkdir(parents=True, exist_ok=True)
         self.provider = Provider(random)
         self.issuer = Issuer(directory)
-        names = [(member, to) for member in MEMBERS for to in BEHIND if to != "sms" or member.startswith("notification")]
+        names = [
+            (member, to) for member in MEMBERS for to in BEHIND if to != "sms" or member.startswith("notification")
+        ]
         self.edges = {(member, to): Edge(f"{member} to {to}", random) for member, to in names}
         self.members: dict[str, Member] = {}
         self.databases: dict[str, str] = {}
@@ -66,8 +72,8 @@ class Installation:
             await asyncio.to_thread(self.parts.start)
             self.databases = {service: self.parts.database(service) for service in SERVICES}
             for name in MEMBERS:
-                ports = [self.parts.ports.claim(f"{what}-of-{name}") for what in ("api", "worker")]
-                self.members[name] = Member(name, self._environment(name), *ports, self.directory)
+                api, worker = (self.parts.ports.claim(f"{what}-of-{name}") for what in ("api", "worker"))
+                self.members[name] = Member(name, self._environment(name), api, worker, self.directory, self._weakened)
             for (name, to), edge in self.edges.items():
                 edge.upstream = self._upstream(name, to)
             await asyncio.gather(*(asyncio.to_thread(self._migrate, service) for service in SERVICES))
@@ -144,7 +150,8 @@ class Installation:
         service = name.rpartition("-")[0]
         edge = {to: self.edges[name, to].port for member, to in self.edges if member == name}
         given = {
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
             "TILL_ENVIRONMENT": "local",
             "TILL_PG": _through(self.databases[service], edge["postgres"]),
             "TILL_KAFKA": f"{HOST}:{edge['kafka']}",
@@ -167,8 +174,3 @@ def _through(address: str, port: int) -> str:
     parts = urlsplit(address)
     login, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{login}{at}{HOST}:{port}"))
-
-
-def topics() -> Iterable[str]:
-    """Return the services that publish, in a fixed order."""
-    return SERVICES

@@ -18,7 +18,9 @@ READY_WITHIN = 3.0
 class Member:
     """An instance with an address of its own: `order-1` is the first of the service `order`."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], port: int, worker_port: int, data_dir: Path) -> None:
+    def __init__(
+        self, name: str, environment: Mapping[str, str], port: int, worker_port: int, data_dir: Path, weakened: str = ""
+    ) -> None:
         self.name = name
         self.service = name.rpartition("-")[0]
         self.port = port
@@ -26,6 +28,7 @@ class Member:
         self.frozen = False
         self.kills = 0
         self.process = RecordedProcess(name, data_dir)
+        self._weakened = weakened
         self._environment = {**environment, "TILL_PORT": str(port), "TILL_WORKER_PORT": str(worker_port)}
 
     @property
@@ -75,7 +78,10 @@ class Member:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of the service."""
-        return [sys.executable, "-c", f"from till_{self.service}.main import main; main()", *arguments]
+        first = (
+            f"from faultlab.lab.controls import CONTROLS; CONTROLS['{self._weakened}'](); " if self._weakened else ""
+        )
+        return [sys.executable, "-c", f"{first}from till_{self.service}.main import main; main()", *arguments]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,7 +96,7 @@ class Member:
 
     def _get(self, port: int, path: str) -> str | None:
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=READY_WITHIN) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=READY_WITHIN) as answer:
                 return str(answer.read().decode())
         except (OSError, urllib.error.URLError, ValueError):
             return None

@@ -17,7 +17,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Mode(StrEnum):
     """What an edge does with bytes."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no password
     DELAY = "delay"
     RATE = "rate"
     RESET = "reset"

@@ -80,9 +80,10 @@ class Till:
         if (again := await self._post(request, request.body)) is not None and again.is_success:
             self._history.repeated(request.command, again.content)
         other = {**request.body, **_OTHERWISE.get(request.command.kind, {})}
-        if other != request.body and (misused := await self._post(request, other)) is not None:
-            if misused.status_code < 500:
-                self._history.misused(request.command, misused.status_code)
+        if other == request.body:
+            return
+        if (misused := await self._post(request, other)) is not None and misused.status_code < 500:
+            self._history.misused(request.command, misused.status_code)
 
     async def _post(self, request: Request, body: Any) -> httpx2.Response | None:
         headers = {"Idempotency-Key": request.command.key}
@@ -91,7 +92,9 @@ class Till:
         try:
             if isinstance(body, bytes):
                 headers["Content-Type"] = "application/x-ndjson"
-                return await self._client.post(self._address(request.service) + request.path, content=body, headers=headers)
+                return await self._client.post(
+                    self._address(request.service) + request.path, content=body, headers=headers
+                )
             return await self._client.post(self._address(request.service) + request.path, json=body, headers=headers)
         except httpx2.HTTPError:
             return None

@@ -42,7 +42,7 @@ class Trade:
         await asyncio.gather(*(self._register(till, customer) for customer in self._customers))
         await asyncio.gather(*(self._endow(till, customer) for customer in self._customers))
         consents = "SELECT count(*) FROM consents.consents WHERE granted"
-        while await asyncio.to_thread(self._installation.rows, "notification", consents) < [(CUSTOMERS,)]:
+        while await asyncio.to_thread(self._installation.rows, "notification", consents) < [(CUSTOMERS,)]:  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.2)
 
     async def go_on(self, seconds: float) -> None:
@@ -81,9 +81,10 @@ class Trade:
         await till.send(Request("loyalty", path, body, self._command("points", reason, WEALTH)))
 
     async def _account(self, till: Till, customer: str) -> Any:
-        while not (found := (await till.get("loyalty", "/v1/accounts", customer_id=customer))["items"]):
+        while True:
+            if found := (await till.get("loyalty", "/v1/accounts", customer_id=customer))["items"]:
+                return found[0]
             await asyncio.sleep(0.2)
-        return found[0]
 
     def _receipt(self, till: Till, number: str) -> dict[str, Any]:
         total = till.random.randrange(100, 5_000)
@@ -115,7 +116,9 @@ class Trade:
         account, card = self._cards[till.random.choice(self._customers)]
         name, points = f"H{self._next()}", till.random.randrange(1, 50)
         body = {"points": points, "store_id": till.random.choice(STORES), "order_id": name}
-        held = await till.send(Request("loyalty", f"/v1/cards/{card}/holds", body, self._command("redemption", name, points)))
+        held = await till.send(
+            Request("loyalty", f"/v1/cards/{card}/holds", body, self._command("redemption", name, points))
+        )
         if held is not None:
             path = f"/v1/accounts/{account}/holds/{held.json()['hold_id']}/capture"
             paid = self._command("capture", f"{name}-paid", points)

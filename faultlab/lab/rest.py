@@ -1,0 +1,83 @@
+"""Green: every event is on its topic and taken by everybody, every message is sent, nothing is parked, and all say that they are ready."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx2
+import psycopg
+
+from faultlab.lab.installation import NAMESPACE, SERVICES, Installation
+from faultlab.lab.proxy import HOST
+
+PATIENCE = 90.0
+"""So many seconds after healing all must be at rest."""
+_OPEN = "SELECT id FROM dead_letter WHERE settled_at IS NULL AND reason <> 'waiting' ORDER BY id LIMIT 50"
+
+
+async def time_to_green(installation: Installation) -> tuple[float, str]:
+    """Wait until all is at rest; return after how many seconds it was, and what is not if it never was."""
+    began = time.monotonic()
+    while True:
+        try:
+            unsettled = await asyncio.to_thread(_unsettled, installation)
+        except psycopg.OperationalError as error:
+            unsettled = f"the database is not there: {error}"
+        if not unsettled:
+            ready = await asyncio.gather(*(asyncio.to_thread(one.is_ready) for one in installation.members.values()))
+            waiting = [name for name, is_ready in zip(installation.members, ready, strict=True) if not is_ready]
+            unsettled = f"not ready: {', '.join(waiting)}" if waiting else ""
+        seconds = time.monotonic() - began
+        if not unsettled or seconds > PATIENCE:
+            return seconds, f"{seconds:.0f} s after healing: {unsettled}" if unsettled else ""
+        for member in installation.members.values():
+            await asyncio.to_thread(member.start)  # a supervisor would, too
+        await asyncio.sleep(0.1)
+
+
+def _unsettled(installation: Installation) -> str:
+    published: dict[str, dict[str, Any]] = {}
+    for service in SERVICES:
+        ((head,),) = installation.rows(service, "SELECT position FROM log_head")
+        marks = installation.rows(service, "SELECT position, ends FROM relay_mark")
+        if not marks or marks[0][0] < head:
+            return f"{service} has published {marks[0][0] if marks else 0} of {head} events"
+        published[f"{NAMESPACE}.{service}"] = marks[0][1]
+    for service in SERVICES:
+        _give_up_letters(installation, service)
+        if behind := _behind(installation, service, published):
+            return behind
+        if waiting := installation.rows(service, "SELECT count(*) FROM parked_key")[0][0]:
+            return f"{service} has {waiting} parked keys"
+    # what failed some times waits for minutes, which is right in a shop and too long here
+    later = "UPDATE effect SET not_before = clock_timestamp() WHERE done_at IS NULL AND attempts > 0 RETURNING 1"
+    waiting = installation.rows("notification", f"WITH later AS ({later}) SELECT count(*) FROM effect WHERE {_DUE}")[0][
+        0
+    ]
+    return f"{waiting} messages are not sent" if waiting else ""
+
+
+_DUE = "done_at IS NULL AND key IN (SELECT message_id FROM messages.messages WHERE order_id IS NOT NULL)"
+"""A welcome waits some seconds for a consent that may come with it; nobody here waits for it."""
+
+
+def _behind(installation: Installation, service: str, published: dict[str, dict[str, Any]]) -> str:
+    places = installation.rows(service, "SELECT topic, partition, next_offset, last_position FROM checkpoint")
+    for topic, number, offset, position in places:
+        end, last = published[topic].get(str(number), (0, 0))
+        if position < last or offset < end:
+            return f"{service} is at {offset} ({position}) of {topic}/{number}, the end is {end} ({last})"
+    return "" if places else f"{service} has read nothing"
+
+
+def _give_up_letters(installation: Installation, service: str) -> None:
+    """What an operator does with rubbish, through the API."""
+    member = installation.members_of(service)[0]
+    for (letter,) in installation.rows(service, _OPEN):
+        headers = {"Authorization": f"Bearer {installation.issuer.token('admin')}"}
+        address = f"http://{HOST}:{member.port}/v1/dead-letters/{letter}/discard"
+        try:
+            httpx2.post(address, json={"why": "no event at all"}, headers=headers, timeout=10)
+        except (httpx2.HTTPError, json.JSONDecodeError):
+            return
