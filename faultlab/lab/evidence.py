@@ -26,6 +26,7 @@ _LETTERS = 'SELECT topic, partition, "offset", value, reason, settled_at IS NOT 
 class Logged:
     """A row of a log, with its event decoded by nothing but the published language."""
 
+    event: Any
     position: int
     stream: str
     sequence: int
@@ -36,7 +37,6 @@ class Logged:
     public: bool
     causation_id: str | None
     traceparent: str
-    event: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ async def read_topic(installation: Installation, service: str) -> list[list[Reco
 
 def _read_log(installation: Installation, service: str) -> list[Logged]:
     rows = installation.rows(service, _LOG)
-    return [Logged(*row, decode(row[4], row[6])) for row in rows]
+    return [Logged(decode(row[4], row[6]), *row) for row in rows]
 
 
 def _places(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int, int]]:
