@@ -31,28 +31,25 @@ async def deliver_again(damage: Damage, dice: Random) -> None:
 
 async def write_rubbish(damage: Damage, dice: Random) -> None:
     """Somebody who may not writes to a topic: no envelope, half of one, a megabyte, bytes that are no text."""
-    owner = damage.topic_without(damage.wiped, dice)
-    if owner is None:  # on a topic made anew, what others write can stand in for what was lost: a known limit
-        return
-    mark = b"rubbish %d " % dice.getrandbits(48)
+    mark, number = b"rubbish %d " % dice.getrandbits(48), dice.randrange(PARTITIONS)
     value = mark + dice.choice([b"", b"\xff\xfe\x00", b'{"deep": ' + b"[" * 5_000, b"x" * 900_000])
     headers = dice.choice([[], [("ce_type", b"\xff")], [("ce_logposition", b"soon"), ("ce_prevposition", b"0")]])
     key = dice.choice([None, b"who"])
-    damage.rubbish.append((owner, value))
-    damage.note("F12", f"writes {len(value)} bytes of rubbish to the topic of {owner}")
-    async with (
-        damage.alone_with("kafka"),
-        AIOKafkaProducer(bootstrap_servers=damage.installation.parts.kafka) as producer,
-    ):
-        await producer.send_and_wait(
-            topic_of(owner), value=value, key=key, headers=headers, partition=dice.randrange(PARTITIONS)
-        )
+    async with damage.alone_with("kafka"):
+        # On a topic made anew, what others write can stand in for what was lost: a known limit.
+        owner = damage.topic_without(damage.wiped, dice)
+        if owner is None:
+            return
+        damage.rubbish.append((owner, value))
+        damage.note("F12", f"writes {len(value)} bytes of rubbish to the topic of {owner}")
+        async with AIOKafkaProducer(bootstrap_servers=damage.installation.parts.kafka) as producer:
+            await producer.send_and_wait(topic_of(owner), value=value, key=key, headers=headers, partition=number)
 
 
 async def wipe(damage: Damage, dice: Random) -> None:
     """A topic is deleted; or, when no rubbish lies anywhere, all that Kafka has on its disk."""
-    soiled = {owner for owner, _ in damage.rubbish}
     async with damage.alone_with("kafka"):
+        soiled = {owner for owner, _ in damage.rubbish}
         if not soiled and dice.random() < 0.3:
             await _wipe_everything(damage)
             return

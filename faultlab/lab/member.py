@@ -38,7 +38,6 @@ class Member:
     def start(self) -> None:
         """Start it if it is not running; it is ready some seconds later."""
         if not self.process.running:
-            self.process.kill()  # what it left behind
             self.process.spawn(self.command("all"), self._environment)
 
     def kill(self) -> None:

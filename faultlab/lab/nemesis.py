@@ -69,8 +69,9 @@ class Nemesis:
             if not part.running:
                 await asyncio.to_thread(part.start)
         for member in installation.members.values():
-            member.thaw()
-            if member.service in self._damage.rewound:
-                await asyncio.to_thread(member.kill)
-            await asyncio.to_thread(member.start)
+            async with self._damage.alone_with(member.name):
+                member.thaw()
+                if member.service in self._damage.rewound:
+                    await asyncio.to_thread(member.kill)
+                await asyncio.to_thread(member.start)
         self._damage.rewound.clear()

@@ -45,7 +45,7 @@ def summary(runs: Collection[dict[str, Any]]) -> str:
     green = sorted(one for run in runs for one in run["green"])
     told = {
         name: sum(run[name] for run in runs)
-        for name in ("acknowledged", "lost", "fenced", "delivered_again", "dropped")
+        for name in ("acknowledged", "lost", "doubled", "fenced", "delivered_again", "dropped")
     }
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in told.items())
     return f"{len(runs)} runs: {counts}; green after p50 {at(green, 50):.1f} p99 {at(green, 99):.1f} max {at(green, 100):.1f} s"

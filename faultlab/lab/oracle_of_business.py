@@ -56,6 +56,20 @@ def _parted(wanted: list[str], found: list[str]) -> str:
     return f"{len(wanted)} times and was given points {len(found)} times"
 
 
+def doubled(evidence: Evidence) -> int:
+    """Return how often something was done again that is done once: points for a purchase, a redemption, a message."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for row in (row for log in evidence.logs.values() for row in log):
+        match row.event:
+            case PointsAccrued():
+                seen["points", row.event.purchase_id] += 1
+            case PointsRedeemed():
+                seen["redeemed", row.event.hold_id] += 1
+            case MessageSent():
+                seen["sent", row.event.message_id] += 1
+    return sum(times - 1 for times in seen.values())
+
+
 def read_models(evidence: Evidence) -> Broken:
     """I5 and I7."""
     for name, equal in evidence.equal.items():

@@ -57,6 +57,13 @@ def commands(evidence: Evidence) -> Broken:
             yield "I1", f"{kind} {name} is in the log, and nobody asked for it"
 
 
+def lost(evidence: Evidence) -> int:
+    """Return how many commands were acknowledged and are not in the log."""
+    found = {kind: _found(evidence, trail) for kind, trail in TRAILS.items()}
+    done = [command for command in evidence.history.values() if command.outcome == OK]
+    return sum(subject not in found[command.kind] for command in done for subject in command.subjects)
+
+
 def _found(evidence: Evidence, trail: Trail) -> dict[str, list[int]]:
     by_name: dict[str, list[int]] = defaultdict(list)
     for row in evidence.log(trail.service):

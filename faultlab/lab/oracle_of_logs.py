@@ -61,6 +61,7 @@ def checkpoints(evidence: Evidence) -> Broken:
 def letters(evidence: Evidence) -> Broken:
     """I9."""
     rubbish = {value for _, value in evidence.rubbish}
+    delivered = {(o, record.value) for o, topic in evidence.topics.items() for records in topic for record in records}
     for service, letters in evidence.letters.items():
         for letter in letters:
             if not letter.settled:
@@ -75,5 +76,6 @@ def letters(evidence: Evidence) -> Broken:
         read = {owner for owner, *_ in evidence.checkpoints[service]}
         kept = {letter.value for letter in letters}
         for owner, value in evidence.rubbish:
-            if owner in read and owner not in evidence.wiped and value not in kept:
+            lies_there = (owner, value) in delivered and owner not in evidence.wiped
+            if lies_there and owner in read and value not in kept:
                 yield "I9", f"the rubbish {value!r} on the topic of {owner} is not among the letters of {service}"

@@ -31,9 +31,16 @@ async def time_to_green(installation: Installation) -> tuple[float, str]:
         seconds = time.monotonic() - began
         if not unsettled or seconds > PATIENCE:
             return seconds, f"{seconds:.0f} s after healing: {unsettled}" if unsettled else ""
-        for member in installation.members.values():
-            await asyncio.to_thread(member.start)  # a supervisor would, too
         await asyncio.sleep(0.1)
+
+
+async def until_still(installation: Installation) -> None:
+    """Wait until nobody has anything left to do, welcomes and all, so that what is read one after the other belongs together."""
+    waiting = "SELECT count(*) FROM effect WHERE done_at IS NULL"
+    async with asyncio.timeout(PATIENCE):
+        while await asyncio.to_thread(installation.rows, "notification", waiting) != [(0,)]:
+            await asyncio.sleep(0.5)
+    await time_to_green(installation)
 
 
 def _unsettled(installation: Installation) -> str:
@@ -50,16 +57,20 @@ def _unsettled(installation: Installation) -> str:
             return behind
         if waiting := installation.rows(service, "SELECT count(*) FROM parked_key")[0][0]:
             return f"{service} has {waiting} parked keys"
-    # what failed some times waits for minutes, which is right in a shop and too long here
-    later = "UPDATE effect SET not_before = clock_timestamp() WHERE done_at IS NULL AND attempts > 0 RETURNING 1"
-    waiting = installation.rows("notification", f"WITH later AS ({later}) SELECT count(*) FROM effect WHERE {_DUE}")[0][
-        0
-    ]
+    waiting = installation.rows("notification", _WAITING)[0][0]
     return f"{waiting} messages are not sent" if waiting else ""
 
 
-_DUE = "done_at IS NULL AND key IN (SELECT message_id FROM messages.messages WHERE order_id IS NOT NULL)"
-"""A welcome waits some seconds for a consent that may come with it; nobody here waits for it."""
+# What failed some times waits for minutes, which is right in a shop and too long here. A welcome waits some seconds for a consent that may
+# come with it: nobody waits for it here.
+_WAITING = """
+WITH due AS (
+    SELECT effect.id FROM effect JOIN messages.messages ON message_id = effect.key WHERE order_id IS NOT NULL AND done_at IS NULL
+), sooner AS (
+    UPDATE effect SET not_before = clock_timestamp() WHERE id IN (SELECT id FROM due) AND attempts > 0
+)
+SELECT count(*) FROM due
+"""
 
 
 def _behind(installation: Installation, service: str, published: dict[str, dict[str, Any]]) -> str:

@@ -1,9 +1,10 @@
 """One run: a chain is opened, trades while the nemesis rages, is healed and looked at, several times over; then the oracle judges."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,11 +17,16 @@ from faultlab.lab.history import OK, History
 from faultlab.lab.installation import Installation
 from faultlab.lab.nemesis import Nemesis
 from faultlab.lab.oracle import judge
-from faultlab.lab.rest import time_to_green
+from faultlab.lab.oracle_of_business import doubled
+from faultlab.lab.oracle_of_commands import lost
+from faultlab.lab.rest import time_to_green, until_still
+from faultlab.lab.supervisor import Supervisor
 from faultlab.lab.trade import Trade
 
 ROUND_SECONDS = 20.0
 """So long the nemesis rages before everything is healed and looked at."""
+THREADS = 32
+"""Many wait at once for what does not answer."""
 Tell = Callable[[str], None]
 
 
@@ -33,6 +39,7 @@ class Outcome:
     faults: dict[str, int]
     acknowledged: int = 0
     lost: int = 0
+    doubled: int = 0
     unknown: int = 0
     fenced: int = 0
     delivered_again: int = 0
@@ -52,31 +59,41 @@ async def run(
     seed: int, seconds: float, only: Collection[str], directory: Path, tell: Tell, *, weakened: str = ""
 ) -> Outcome:
     """Run one seed; `weakened` names a control, whose defence is out in every instance."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     began = time.monotonic()
     tell(f"seed {seed}: starting parts and instances in {directory}")
     async with Installation(directory, Random(f"{seed} edges"), weakened) as installation:
         tell(f"{time.monotonic() - began:.0f} s: everything is ready")
         with History(directory / "history.jsonl") as history:
-            trade, damage = Trade(installation, history, seed), Damage(installation, history)
-            figures = Figures(installation)
-            watching = asyncio.create_task(figures.watch())
-            try:
+            damage, figures = Damage(installation, history), Figures(installation)
+            supervisor = Supervisor(damage)
+            async with Trade(installation, history, seed) as trade:
                 await trade.open()
-                green, unsettled = await _rounds(seed, seconds, only, trade, damage, tell)
-            finally:
-                watching.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watching
-                await trade.close()
+                async with _beside(figures.watch(), supervisor.watch()):
+                    green, unsettled = await _rounds(seed, seconds, only, trade, damage, tell)
             await figures.look()
         tell(f"{time.monotonic() - began:.0f} s: judging {history.acknowledged} commands")
+        if not unsettled:
+            await until_still(installation)
         evidence = await gather(installation, frozenset(damage.wiped), tuple(damage.rubbish))
-        evidence.unsettled = unsettled
+        evidence.unsettled = next(iter(supervisor.ended), unsettled)
         outcome = Outcome(seed, time.monotonic() - began, dict(damage.happened), history.acknowledged, green=green)
         outcome.timeline = damage.timeline
         outcome.fenced, outcome.dropped = figures.total("fenced"), figures.total("dropped")
         outcome.kills = sum(member.kills for member in installation.members.values())
         return _judged(outcome, evidence)
+
+
+@asynccontextmanager
+async def _beside(*watches: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let these go on as long as the block does."""
+    tasks = [asyncio.create_task(watch) for watch in watches]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _rounds(
@@ -111,5 +128,5 @@ def _judged(outcome: Outcome, evidence: Evidence) -> Outcome:
     outcome.unknown = sum(one not in {OK, "fail"} for one in ended)
     outcome.delivered_again = delivered_again(evidence)
     outcome.events = sum(map(len, evidence.logs.values()))
-    outcome.lost = sum("in the log 0 times" in example for example in outcome.broken.values())
+    outcome.lost, outcome.doubled = lost(evidence), doubled(evidence)
     return outcome

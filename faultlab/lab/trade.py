@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from faultlab.lab.history import Command, History
 from faultlab.lab.installation import Installation
@@ -50,8 +50,10 @@ class Trade:
         until = time.monotonic() + seconds
         await asyncio.gather(*(self._work(till, until) for till in self._tills))
 
-    async def close(self) -> None:
-        """Close all tills."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         for till in self._tills:
             await till.close()
 

@@ -15,7 +15,15 @@ def test_percentiles_are_of_what_was_measured():
 
 
 def test_the_summary_adds_up():
-    one = {"acknowledged": 10, "lost": 0, "fenced": 1, "delivered_again": 2, "dropped": 3, "green": [2.0, 1.0]}
+    one = {
+        "acknowledged": 10,
+        "lost": 0,
+        "doubled": 0,
+        "fenced": 1,
+        "delivered_again": 2,
+        "dropped": 3,
+        "green": [2.0, 1.0],
+    }
     told = summary([one, one])
-    assert told.startswith("2 runs: 20 acknowledged, 0 lost, 2 fenced, 4 delivered again, 6 dropped")
+    assert told.startswith("2 runs: 20 acknowledged, 0 lost, 0 doubled, 2 fenced, 4 delivered again, 6 dropped")
     assert told.endswith("green after p50 1.0 p99 2.0 max 2.0 s")
