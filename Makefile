@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate fix lock contracts bench bench-growth bench-year bench-cards
+.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate faults faults-nightly fix lock contracts bench bench-growth bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -7,6 +7,9 @@ SOURCES = $(wildcard libs/*/src services/*/src) faultlab
 # The first Python that is new enough; without one, setup says what is missing.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
+
+# What was given on the command line; the shell itself has variables like SECONDS.
+given = $(if $(filter command line,$(origin $(1))),$($(1)),$(2))
 
 COMPILE = $(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 	--custom-compile-command "make lock"
@@ -53,6 +56,12 @@ compose-check: setup ## Really run the compose file (root on Debian; elsewhere s
 
 simulate: setup ## Run our own code under seeds of faults, on models of Kafka and PostgreSQL (SEED=n prints one timeline; SEEDS=n; CONTROL=C2)
 	@$(BIN)/python -m faultlab.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CONTROL),--control $(CONTROL))
+
+faults: setup ## Break real parts and two instances of each service, and judge (SEED=n SECONDS=60 FAULTS=F1,F5 CONTROL=C5 JSON=1)
+	@$(BIN)/python -m faultlab.lab $(if $(SEED),--seed $(SEED)) --seconds $(call given,SECONDS,60) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CONTROL),--control $(CONTROL)) $(if $(JSON),--json)
+
+faults-nightly: setup ## Seed after seed of it until a million commands are acknowledged (UNTIL=n); goes on where it was (RESULTS=file)
+	@$(BIN)/python -m faultlab.lab --nightly $(or $(RESULTS),faultlab/results/nightly.jsonl) --seconds $(call given,SECONDS,60) $(if $(UNTIL),--until $(UNTIL)) $(if $(FAULTS),--faults $(FAULTS))
 
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix

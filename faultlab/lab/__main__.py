@@ -48,7 +48,8 @@ def words_of(outcome: Outcome) -> str:
     faults = ", ".join(f"{number} x {name}" for name, number in sorted(outcome.faults.items())) or "none"
     lines = [
         f"seed {outcome.seed}: {outcome.events} events, {outcome.seconds:.0f} s",
-        f"commands: {outcome.acknowledged} acknowledged, {outcome.lost} lost, {outcome.unknown} of unknown fate; effects doubled: {outcome.doubled}",
+        f"commands: {outcome.acknowledged} acknowledged, {outcome.lost} lost, {outcome.unknown} of unknown fate",
+        f"effects doubled: {outcome.doubled}",
         f"faults: {faults}",
         f"zombie batches fenced: {outcome.fenced}; records delivered again: {outcome.delivered_again}, dropped: {outcome.dropped}",
         f"green after {', '.join(f'{one:.1f}' for one in outcome.green)} s",

@@ -13,6 +13,7 @@ from faultlab.lab.run import run
 
 def nightly(path: Path, until: int, seconds: float, only: Collection[str], tell: Callable[[str], None]) -> int:
     """Run seeds that are not in the file yet; return 1 as soon as one breaks an invariant, and keep what it left behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = read_runs(path)
     while sum(one["acknowledged"] for one in done) < until:
         seed = 1 + max((one["seed"] for one in done), default=0)

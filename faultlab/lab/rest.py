@@ -38,7 +38,7 @@ async def until_still(installation: Installation) -> None:
     """Wait until nobody has anything left to do, welcomes and all, so that what is read one after the other belongs together."""
     waiting = "SELECT count(*) FROM effect WHERE done_at IS NULL"
     async with asyncio.timeout(PATIENCE):
-        while await asyncio.to_thread(installation.rows, "notification", waiting) != [(0,)]:
+        while await asyncio.to_thread(installation.rows, "notification", waiting) != [(0,)]:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.5)
     await time_to_green(installation)
 
