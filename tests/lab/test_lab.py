@@ -1,0 +1,26 @@
+"""The lab on real parts: with all defences nothing breaks, and without one it is seen. Takes minutes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def lab(tmp_path, *arguments):
+    command = [sys.executable, "-m", "faultlab.lab", "--directory", str(tmp_path / "lab"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=500, cwd=ROOT)
+
+
+def test_a_chain_under_all_faults_at_once_breaks_no_invariant(tmp_path):
+    done = lab(tmp_path, "--seed", "1", "--seconds", "40")
+    assert done.returncode == 0, done.stdout + done.stderr[-5_000:]
+
+
+def test_control_where_repeats_are_taken_a_rewind_breaks_what_the_ledger_comes_to(tmp_path):
+    done = lab(tmp_path, "--seed", "1", "--seconds", "20", "--faults", "F10", "--control", "C5")
+    assert done.returncode == 1, done.stdout + done.stderr[-5_000:]
+    assert "is broken" in done.stdout
