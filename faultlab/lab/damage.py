@@ -19,7 +19,7 @@ Fault = Callable[["Damage", Random], Awaitable[None]]
 class Damage:
     """The installation under attack."""
 
-    def __init__(self, installation: Installation, history: History) -> None:
+    def __init__(self, installation: Installation, history: History, tell: Callable[[str], None]) -> None:
         self.installation = installation
         self.wiped: set[str] = set()
         self.rewound: set[str] = set()
@@ -28,6 +28,7 @@ class Damage:
         self.timeline: list[tuple[float, str, str]] = []
         self._began = asyncio.get_running_loop().time()
         self._history = history
+        self._tell = tell
         self._hands: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def alone_with(self, part: str) -> asyncio.Lock:
@@ -37,7 +38,9 @@ class Damage:
     def note(self, fault: str, what: str) -> None:
         """Keep in the history and the timeline what is done to whom."""
         self.happened[fault] += 1
-        self.timeline.append((asyncio.get_running_loop().time() - self._began, fault, what))
+        when = round(asyncio.get_running_loop().time() - self._began, 1)
+        self.timeline.append((when, fault, what))
+        self._tell(f"  {when:6.1f} {fault:4} {what}")
         self._history.noted("fault", fault=fault, told=what)
 
     def any_member(self, dice: Random) -> Member:

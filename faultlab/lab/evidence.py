@@ -140,7 +140,9 @@ def _read_log(installation: Installation, service: str) -> list[Logged]:
 
 
 def _places(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, int, int, int]]:
-    return [(topic.removeprefix(f"{NAMESPACE}."), *rest) for topic, *rest in rows]
+    """Name topics by their owner, and leave out those of services that this chain does without."""
+    named = [(topic.removeprefix(f"{NAMESPACE}."), *rest) for topic, *rest in rows]
+    return [place for place in named if place[0] in SERVICES]
 
 
 async def _verify(installation: Installation) -> dict[str, bool]:

@@ -65,7 +65,7 @@ async def run(
     async with Installation(directory, Random(f"{seed} edges"), weakened) as installation:
         tell(f"{time.monotonic() - began:.0f} s: everything is ready")
         with History(directory / "history.jsonl") as history:
-            damage, figures = Damage(installation, history), Figures(installation)
+            damage, figures = Damage(installation, history, tell), Figures(installation)
             supervisor = Supervisor(damage)
             async with Trade(installation, history, seed) as trade:
                 await trade.open()
@@ -105,7 +105,6 @@ async def _rounds(
     while left > 0:
         length = min(ROUND_SECONDS, left)
         left -= length
-        told = len(damage.timeline)
         async with asyncio.TaskGroup() as group:
             trading = group.create_task(trade.go_on(length))
             await nemesis.rage(length)
@@ -114,8 +113,6 @@ async def _rounds(
             await trading
         after, unsettled = await time_to_green(damage.installation)
         green.append(round(time.monotonic() - healed, 1))
-        for when, fault, what in damage.timeline[told:]:
-            tell(f"  {when:6.1f} {fault:4} {what}")
         tell(f"green {green[-1]:.1f} s after healing, {after:.1f} s after the last till")
         if unsettled:
             return green, unsettled
