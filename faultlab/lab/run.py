@@ -1,6 +1,7 @@
 """One run: a chain is opened, trades while the nemesis rages, is healed and looked at, several times over; then the oracle judges."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,7 @@ async def run(
     seed: int, seconds: float, only: Collection[str], directory: Path, tell: Tell, *, weakened: str = ""
 ) -> Outcome:
     """Run one seed; `weakened` names a control, whose defence is out in every instance."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    _be_ready()
     began = time.monotonic()
     tell(f"seed {seed}: starting parts and instances in {directory}")
     async with Installation(directory, Random(f"{seed} edges"), weakened) as installation:
@@ -94,6 +95,14 @@ async def _beside(*watches: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _be_ready() -> None:
+    """Told to end, stop all that was started first."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
 
 
 async def _rounds(
