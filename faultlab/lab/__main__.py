@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--faults", default="", help=f"only these, with commas between: {','.join(FAULTS)}")
     parser.add_argument("--control", default="", choices=["", *CONTROLS], help="take a defence out")
     parser.add_argument(
-        "--directory", type=Path, help="keep everything there; a new one that goes afterwards if not given"
+        "--directory", type=Path, help="keep everything there; a new one that goes if nothing is broken, if not given"
     )
     parser.add_argument("--json", action="store_true", help="print what was found as one JSON document")
     parser.add_argument("--nightly", type=Path, help="repeat seeds and append what they showed to this file")
@@ -34,11 +34,11 @@ def main() -> int:
     if asked.nightly:
         return nightly(asked.nightly, asked.until, asked.seconds, only, _tell)
     directory = asked.directory or Path(tempfile.mkdtemp(prefix="till-faults-"))
-    try:
-        outcome = asyncio.run(run(asked.seed, asked.seconds, only, directory, _tell, weakened=asked.control))
-    finally:
-        if asked.directory is None:
-            shutil.rmtree(directory, ignore_errors=True)
+    outcome = asyncio.run(run(asked.seed, asked.seconds, only, directory, _tell, weakened=asked.control))
+    if outcome.broken and not asked.control:
+        _tell(f"what it left behind is in {directory}")
+    elif asked.directory is None:
+        shutil.rmtree(directory, ignore_errors=True)
     print(json.dumps(outcome.told()) if asked.json else words_of(outcome))  # noqa: T201 - the answer of a command
     return 1 if outcome.broken else 0
 

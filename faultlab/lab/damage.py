@@ -45,7 +45,12 @@ class Damage:
 
     def any_member(self, dice: Random) -> Member:
         """Return the instance that the dice choose."""
-        return dice.choice(sorted(self.installation.members.values(), key=lambda member: member.name))
+        return dice.choice(self.members)
+
+    @property
+    def members(self) -> list[Member]:
+        """All instances, always in the same order."""
+        return sorted(self.installation.members.values(), key=lambda member: member.name)
 
     async def as_administrator(self, service: str, *statements: str) -> None:
         """Change a service's database behind its back, unseen by what watches its checkpoints."""

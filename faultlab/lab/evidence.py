@@ -80,6 +80,8 @@ class Evidence:
     equal: Mapping[str, bool] = field(default_factory=dict)
     accounts: Mapping[str, int] = field(default_factory=dict)
     receipts: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    sales: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of analytics: how many receipts and what they come to, by store."""
     messages: Sequence[tuple[str, str]] = ()
     calls: Sequence[Call] = ()
     wiped: frozenset[str] = frozenset()
@@ -110,6 +112,7 @@ async def gather(installation: Installation, wiped: frozenset[str], rubbish: Seq
         equal=await _verify(installation),
         accounts=dict(ask("loyalty", "SELECT account_id, points FROM accounts.accounts")),
         receipts={name: (store, total) for name, store, total in ask("order", _RECEIPTS)},
+        sales={store: (number, total) for store, number, total in ask("analytics", _SALES)},
         messages=ask("notification", "SELECT message_id, outcome FROM messages.messages"),
         calls=list(installation.provider.calls),
         wiped=wiped,
@@ -118,6 +121,7 @@ async def gather(installation: Installation, wiped: frozenset[str], rubbish: Seq
 
 
 _RECEIPTS = "SELECT purchase_id, store_id, total_minor FROM receipts.receipts"
+_SALES = "SELECT store_id, sum(receipts)::bigint, sum(sales_minor)::bigint FROM sales.receipts GROUP BY store_id"
 
 
 async def read_topic(installation: Installation, service: str) -> list[list[Record]]:

@@ -16,10 +16,11 @@ async def kill_a_member(damage: Damage, dice: Random) -> None:
         damage.note("F1", f"kills {'worker and relay of ' if background else ''}{member.name}")
         await asyncio.to_thread(member.kill_background if background else member.kill)
         await asyncio.sleep(pause)
-        await _start_again(member)
+        await start_again(member)
 
 
-async def _start_again(member: Member) -> None:
+async def start_again(member: Member) -> None:
+    """Start it when all of it has ended."""
     for _ in range(100):  # an API whose worker is gone takes a moment to end
         if not member.running:
             break

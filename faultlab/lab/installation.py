@@ -16,12 +16,22 @@ from faultlab.lab.member import Member
 from faultlab.lab.parts import PartsBehindEdges
 from faultlab.lab.provider import Provider
 from faultlab.lab.proxy import FAIR, HOST, Edge
+from faultlab.lab.volumes import MEGABYTES, Volume
 from till_platform.testing.running import AUDIENCE, ISSUER, Issuer
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where `faultlab` is imported from, by instances without a defence."""
-SERVICES = ("order", "customer", "loyalty", "notification")
-MEMBERS = ("order-1", "order-2", "customer-1", "loyalty-1", "loyalty-2", "notification-1", "notification-2")
+SERVICES = ("order", "customer", "loyalty", "notification", "analytics")
+MEMBERS = (
+    "order-1",
+    "order-2",
+    "customer-1",
+    "loyalty-1",
+    "loyalty-2",
+    "notification-1",
+    "notification-2",
+    "analytics-1",
+)
 NAMESPACE = "lab"
 PARTITIONS = 6
 SESSION_TIMEOUT_MS = 6_000
@@ -49,7 +59,8 @@ CREATE OR REPLACE TRIGGER lab_note AFTER UPDATE ON checkpoint FOR EACH ROW
 class Installation:
     """`async with Installation(directory, random) as installation:` gives all parts running and ready, with fair weather."""
 
-    def __init__(self, directory: Path, random: Random, weakened: str = "") -> None:
+    def __init__(self, directory: Path, random: Random, weakened: str = "", *, small_disks: bool = False) -> None:
+        """With `small_disks` PostgreSQL, Kafka and the instances' logs have disks of their own, which may be full."""
         self.directory = directory
         self._weakened = weakened
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,18 +73,24 @@ class Installation:
         self.members: dict[str, Member] = {}
         self.databases: dict[str, str] = {}
         self.parts: PartsBehindEdges
+        self.volumes = [Volume(name, directory / "disks" / name) for name in MEGABYTES] if small_disks else []
 
     async def __aenter__(self) -> Self:
         for edge in self.edges.values():
             await edge.open()
         kafka_edges = {member: self.edges[member, "kafka"].port for member in MEMBERS}
-        self.parts = PartsBehindEdges(self.directory, kafka_edges)
+        for volume in self.volumes:
+            await asyncio.to_thread(volume.mount)
+        disks = {volume.name: volume.path for volume in self.volumes}
+        self.parts = PartsBehindEdges(self.directory, kafka_edges, disks)
         try:
             await asyncio.to_thread(self.parts.start)
             self.databases = {service: self.parts.database(service) for service in SERVICES}
             for name in MEMBERS:
                 api, worker = (self.parts.ports.claim(f"{what}-of-{name}") for what in ("api", "worker"))
-                self.members[name] = Member(name, self._environment(name), api, worker, self.directory, self._weakened)
+                self.members[name] = Member(
+                    name, self._environment(name), api, worker, disks.get("members", self.directory), self._weakened
+                )
             for (name, to), edge in self.edges.items():
                 edge.upstream = self._upstream(name, to)
             await asyncio.gather(*(asyncio.to_thread(self._migrate, service) for service in SERVICES))
@@ -94,6 +111,8 @@ class Installation:
         self.parts.kafka_part.thaw()
         await asyncio.gather(*(asyncio.to_thread(member.kill) for member in self.members.values()))
         await asyncio.to_thread(self.parts.stop)
+        for volume in self.volumes:
+            await asyncio.to_thread(volume.unmount)
         for edge in self.edges.values():
             await edge.close()
         self.provider.close()

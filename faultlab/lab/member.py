@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from faultlab.lab.orders import Orders
 from till_platform.local.ports import HOST
 from till_platform.local.process import RecordedProcess
 
@@ -28,6 +29,7 @@ class Member:
         self.frozen = False
         self.kills = 0
         self.process = RecordedProcess(name, data_dir)
+        self.orders = Orders(data_dir / "orders" / name)
         self._weakened = weakened
         self._environment = {**environment, "TILL_PORT": str(port), "TILL_WORKER_PORT": str(worker_port)}
 
@@ -38,7 +40,7 @@ class Member:
     def start(self) -> None:
         """Start it if it is not running; it is ready some seconds later."""
         if not self.process.running:
-            self.process.spawn(self.command("all"), self._environment)
+            self.process.spawn(self._command(), self._environment)
 
     def kill(self) -> None:
         """Kill all of it at once."""
@@ -78,9 +80,16 @@ class Member:
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of the service."""
         first = (
-            f"from faultlab.lab.controls import CONTROLS; CONTROLS['{self._weakened}'](); " if self._weakened else ""
+            [f"from faultlab.lab.controls import CONTROLS; CONTROLS['{self._weakened}']()"] if self._weakened else []
         )
-        return [sys.executable, "-c", f"{first}from till_{self.service}.main import main; main()", *arguments]
+        then = f"from till_{self.service}.main import main; main()"
+        return [sys.executable, "-c", "; ".join([*first, then]), *arguments]
+
+    def _command(self) -> list[str]:
+        """All of the service, and obedient."""
+        first = f"from faultlab.lab.inside import obey; obey({str(self.orders.directory)!r}); "
+        python, flag, code, *arguments = self.command("all")
+        return [python, flag, first + code, *arguments]
 
     @property
     def environment(self) -> dict[str, str]:

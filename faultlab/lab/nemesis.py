@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from random import Random
 
+from faultlab.lab import faults_inside as inside
 from faultlab.lab import faults_of_data as data
 from faultlab.lab import faults_of_edges as edges
 from faultlab.lab import faults_of_processes as processes
@@ -11,15 +12,20 @@ from faultlab.lab.damage import Damage, Fault
 
 FAULTS: dict[str, Fault] = {
     "F1": processes.kill_a_member,
+    "F2": inside.kill_at_a_point,
     "F3": processes.kill_kafka,
     "F4": processes.kill_postgres,
     "F5": processes.freeze_a_member,
     "F6": processes.freeze_a_part,
     "F7": edges.cut_an_edge,
     "F8": edges.slow_an_edge,
+    "F9": inside.fill_a_disk,
     "F10": data.deliver_again,
+    "F11": inside.shuffle,
     "F12": data.write_rubbish,
+    "F13": inside.slow_a_consumer,
     "F14": processes.storm,
+    "F15": inside.turn_a_clock,
     "F16": edges.lose_the_cache,
     "F17": edges.lose_answers,
     "F18": edges.vex_the_gateway,
@@ -36,7 +42,8 @@ class Nemesis:
         self._damage = damage
         self._seed = seed
         self._dice = Random(f"{seed} nemesis")
-        self._names = [name for name in FAULTS if not only or name in only]
+        possible = [name for name in FAULTS if name != "F9" or damage.installation.volumes]
+        self._names = [name for name in possible if not only or name in only]
         self._strikes = 0
 
     async def rage(self, seconds: float) -> None:
@@ -44,7 +51,7 @@ class Nemesis:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         async with asyncio.TaskGroup() as group:
-            while True:
+            while self._names:
                 pause = self._dice.uniform(*SECONDS_BETWEEN)
                 if loop.time() + pause > until:
                     return
@@ -63,6 +70,8 @@ class Nemesis:
         """Everything works again: edges, parts, instances. Who was set back is started anew, so that it notices at once."""
         installation = self._damage.installation
         installation.heal_edges()
+        for volume in installation.volumes:
+            await asyncio.to_thread(volume.free)
         installation.provider.mood = "well"
         for part in installation.parts.parts:
             await asyncio.to_thread(part.thaw)
@@ -71,6 +80,7 @@ class Nemesis:
         for member in installation.members.values():
             async with self._damage.alone_with(member.name):
                 member.thaw()
+                member.orders.clear()
                 if member.service in self._damage.rewound:
                     await asyncio.to_thread(member.kill)
                 await asyncio.to_thread(member.start)

@@ -12,7 +12,7 @@ INVARIANTS = {
     "I4": "every purchase gave its points once, in order; balances are the sum of the ledger and never below zero",
     "I5": "read models are what the log folds to, and equal their rebuild",
     "I6": "every cancelled order led to one message that was sent, and the gateway has each message once",
-    "I7": "the sums by store are the sums of the receipts",
+    "I7": "what analytics says each store sold is what the receipts come to",
     "I8": "a checkpoint is behind the last record, and never moved back unless it was moved on purpose",
     "I9": "what was delivered was either taken or is in the dead letters, and parked keys are released",
     "I10": "one idempotency key has one answer, and another request under it is refused",

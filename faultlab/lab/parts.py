@@ -5,6 +5,7 @@ from pathlib import Path
 
 from till_platform.local.kafka import Kafka, find_java
 from till_platform.local.ports import HOST, Ports
+from till_platform.local.postgres import Postgres
 from till_platform.local.settings import LocalSettings
 from till_platform.local.stack import LocalStack
 
@@ -51,6 +52,11 @@ class KafkaBehindEdges(Kafka):
 class PartsBehindEdges(LocalStack):
     """The local stack, but for a Kafka that sends every member through its edge."""
 
-    def __init__(self, data_dir: Path, kafka_edges: Mapping[str, int]) -> None:
+    def __init__(self, data_dir: Path, kafka_edges: Mapping[str, int], disks: Mapping[str, Path] | None = None) -> None:
+        """`disks` names where a part keeps its data, if not in `data_dir`."""
         super().__init__(data_dir)
-        self.kafka_part: KafkaBehindEdges = KafkaBehindEdges(self.data_dir, self.ports, LocalSettings(), kafka_edges)
+        disks = disks or {}
+        self.postgres_part = Postgres(disks.get("postgres", self.data_dir), self.ports)
+        self.kafka_part: KafkaBehindEdges = KafkaBehindEdges(
+            disks.get("kafka", self.data_dir), self.ports, LocalSettings(), kafka_edges
+        )

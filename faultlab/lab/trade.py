@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from random import Random
@@ -45,10 +44,9 @@ class Trade:
         while await asyncio.to_thread(self._installation.rows, "notification", consents) < [(CUSTOMERS,)]:  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.2)
 
-    async def go_on(self, seconds: float) -> None:
-        """Trade so long, and then let every till end what it has begun."""
-        until = time.monotonic() + seconds
-        await asyncio.gather(*(self._work(till, until) for till in self._tills))
+    async def go_on(self, over: asyncio.Event) -> None:
+        """Trade until it is over, and then let every till end what it has begun."""
+        await asyncio.gather(*(self._work(till, over) for till in self._tills))
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,10 +55,10 @@ class Trade:
         for till in self._tills:
             await till.close()
 
-    async def _work(self, till: Till, until: float) -> None:
+    async def _work(self, till: Till, over: asyncio.Event) -> None:
         acts: list[Callable[[Till], Awaitable[None]]]
         acts = [self._sell, self._sell_many, self._register_somebody, self._redeem, self._order]
-        while time.monotonic() < until:
+        while not over.is_set():
             (act,) = till.random.choices(acts, weights=[50, 12, 8, 15, 15])
             await act(till)
             await asyncio.sleep(till.random.uniform(0, 2 * PAUSE))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from types import SimpleNamespace
 
 import pytest
 from faultlab.lab import nemesis
@@ -11,8 +12,9 @@ from faultlab.lab.nemesis import FAULTS, Nemesis
 class Bystander:
     """Damage that only keeps what was done."""
 
-    def __init__(self):
+    def __init__(self, volumes=("disk",)):
         self.told = []
+        self.installation = SimpleNamespace(volumes=volumes)
 
     def note(self, fault, what):
         self.told.append((fault, what))
@@ -35,8 +37,8 @@ def struck(monkeypatch):
     for name in FAULTS:
         monkeypatch.setitem(nemesis.FAULTS, name, fault(name))
 
-    async def strike(seed, only=()):
-        damage = Bystander()
+    async def strike(seed, only=(), volumes=("disk",)):
+        damage = Bystander(volumes)
         done[seed] = damage.told
         await Nemesis(damage, seed, only).rage(0.3)
         return damage.told
@@ -54,6 +56,11 @@ async def test_a_seed_strikes_the_same_way_again_and_another_seed_otherwise(stru
 
 async def test_only_the_faults_that_are_wanted_strike(struck):
     assert {fault for fault, _ in await struck(1, ("F1", "F5"))} == {"F1", "F5"}
+
+
+async def test_no_disk_is_filled_where_none_may_be_mounted(struck):
+    assert await struck(1, ("F9",), volumes=()) == []
+    assert {fault for fault, _ in await struck(1, ("F9",))} == {"F9"}
 
 
 async def test_a_fault_that_finds_nothing_left_to_break_is_noted_and_the_others_go_on(struck):

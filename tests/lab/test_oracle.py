@@ -141,6 +141,7 @@ def day():
         equal={"order.receipts": True},
         accounts={"a1": 15},
         receipts={"p1": ("S1", 1_000), "p2": ("S1", 1_000)},
+        sales={"S1": (2, 2_000)},
         calls=[Call("m1", "+48", "gone", 1.0), Call("m1", "+48", "gone", 2.0)],
         rubbish=[("order", b"rubbish 1")],
     )
@@ -174,7 +175,7 @@ WRONGS = {
     "I6 never sent": lambda day: day.calls.clear(),
     "I6 sent and not recorded": lambda day: _without(day.logs["notification"], 1),
     "I6 sent in other words": lambda day: day.calls.append(Call("m1", "+48", "come", 3.0)),
-    "I7 another sum": lambda day: day.receipts.update(p1=("S2", 1_000)),
+    "I7 another sum": lambda day: day.sales.update(S1=(2, 1_999)),
     "I8 not at the end": lambda day: day.checkpoints.update(loyalty=[("order", 0, 2, 2)]),
     "I8 went back": lambda day: day.__setattr__("went_back", {"loyalty": [("c", "lab.order", 0, 4, 2, 3, 2)]}),
     "I9 an open letter": lambda day: day.letters.update(loyalty=[replace(day.letters["loyalty"][0], settled=False)]),
