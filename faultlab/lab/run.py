@@ -77,7 +77,7 @@ async def run(
             await figures.look()
         tell(f"{time.monotonic() - began:.0f} s: judging {history.acknowledged} commands")
         if not unsettled:
-            await until_still(installation)
+            unsettled = await until_still(installation)
         evidence = await gather(installation, frozenset(damage.wiped), tuple(damage.rubbish))
         evidence.unsettled = next(iter(supervisor.ended), unsettled)
         outcome = Outcome(seed, time.monotonic() - began, dict(damage.happened), history.acknowledged, green=green)

@@ -28,6 +28,7 @@ from till_platform.http import operations
 from till_platform.http.app import create_app
 from till_platform.http.probes import Check, NotReady
 from till_platform.jobs import HOUSEKEEPING, JobLoop
+from till_platform.kafka.mending import mend_connections
 from till_platform.kafka.refusals import explain
 from till_platform.kafka.signatures import signer_of, trust_of
 from till_platform.kafka.subscriber import make_broker, subscribe
@@ -39,7 +40,7 @@ from till_platform.settings import Settings
 from till_platform.telemetry.export import configure_export
 from till_platform.webhooks.calling import WebhookLoop
 from till_platform.worker.headroom import Headroom
-from till_platform.worker.loop import LONGEST_PAUSE, WorkerLoop
+from till_platform.worker.loop import LONGEST_PAUSE, MOST_DOUBLINGS, WorkerLoop
 from till_platform.worker.measures import Measures
 from till_platform.worker.reading import Reader
 from till_platform.worker.transaction import BatchTransaction, Taken
@@ -122,6 +123,7 @@ def serve(
 ) -> None:
     """Run until told to stop, on a socket that listens already if one is given. `more` is what `Running` may be told besides."""
     tune_interpreter(OBJECTS_WHILE_ANSWERING if "api" in roles else OBJECTS_IN_BATCHES)
+    mend_connections()
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # uvicorn raises it again in the end: what is open is still closed
@@ -259,7 +261,7 @@ async def _consume(running: Running) -> None:
         if running.worker.ended.is_set() or running.worker.stopping:
             return
         failures += 1
-        await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2**failures))
+        await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 2 ** min(failures, MOST_DOUBLINGS)))
 
 
 def _begin(running: Running, work: Any) -> None:

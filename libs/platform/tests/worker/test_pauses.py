@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from psycopg import OperationalError
 
+from till_platform import process
 from till_platform.effects.sender import Sender, SenderLoop, TryAgain
 from till_platform.worker import loop
 from till_platform.worker.loop import WorkerLoop
@@ -22,6 +23,35 @@ async def test_a_worker_that_failed_ten_thousand_times_waits_and_tries_again(mon
     worker._failures = 10_000
     await worker._again(SimpleNamespace(assignment=frozenset), OperationalError("away"))
     assert worker._failures == 10_001
+
+
+async def test_a_worker_that_never_reached_kafka_goes_on_trying_however_often_it_failed(monkeypatch):
+    tried = 0
+
+    class Away:
+        async def start(self):
+            nonlocal tried
+            tried += 1
+            if tried == 1_200:  # 2 to the power of that does not fit a float
+                running.worker.parted.set()
+                running.worker.ended.set()
+                return
+            raise OSError("nobody answers there")
+
+        async def stop(self):
+            pass
+
+    async def explain(error, settings):
+        return None
+
+    monkeypatch.setattr(process, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(process, "make_broker", lambda settings: Away())
+    monkeypatch.setattr(process, "subscribe", lambda *_: None)
+    monkeypatch.setattr(process, "explain", explain)
+    worker = WorkerLoop("test.worker", None, None, None, committed=None, measures=Measures("test.away"), max_records=10)
+    running = SimpleNamespace(worker=worker, settings=None, service=SimpleNamespace(sources=()))
+    await process._consume(running)
+    assert tried == 1_200
 
 
 class Unanswered(Sender):

@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg.errors import IdleInTransactionSessionTimeout
 
 from till_platform.eventstore.errors import DATABASE_AWAY, VersionConflict
+from till_platform.kafka.mending import has_died
 from till_platform.kafka.refusals import Refusal, denial, hidden
 from till_platform.worker.cursor import Cursor, Fenced, Partition, read_cursors
 from till_platform.worker.measures import Measures
@@ -36,6 +37,10 @@ Committed = Callable[[Taken], Awaitable[None]]
 
 class TopicShortened(Exception):
     """Events are gone from a topic before we read them. Only a refill from the owner's log can mend that; going on would lose them."""
+
+
+class ClientDied(KafkaError):  # type: ignore[misc]  # aiokafka is untyped
+    """Kafka's client reads no more, though it says nothing: another one has to."""
 
 
 class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -156,6 +161,8 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 await self._find_ourselves(consumer)
             reading = await self._fetch(consumer)
             await self._settle()
+            if has_died(consumer):
+                raise ClientDied(self.name)
         except (
             *DATABASE_AWAY,
             KafkaError,
@@ -286,7 +293,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         pause = 0.0 if at_once else min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, MOST_DOUBLINGS))
         self.refused.note(denial(error))
         # aiokafka's heartbeat, once refused, never beats again, whatever is allowed later.
-        self._spent = isinstance(error, GroupAuthorizationFailedError)
+        self._spent = isinstance(error, GroupAuthorizationFailedError) or has_died(consumer)
         _log.warning("batch_again", consumer=self.name, error=type(error).__name__, pause=pause, why=self.refusal)
         for partition in consumer.assignment():
             consumer.pause(partition)
