@@ -60,8 +60,8 @@ simulate: setup ## Run our own code under seeds of faults, on models of Kafka an
 faults: setup ## Break real parts and two instances of each service, and judge (SEED=n SECONDS=60 FAULTS=F1,F5 CONTROL=C5 JSON=1)
 	@$(BIN)/python -m faultlab.lab $(if $(SEED),--seed $(SEED)) --seconds $(call given,SECONDS,60) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CONTROL),--control $(CONTROL)) $(if $(JSON),--json)
 
-faults-nightly: setup ## Seed after seed of it until a million commands are acknowledged (UNTIL=n); goes on where it was (RESULTS=file)
-	@$(BIN)/python -m faultlab.lab --nightly $(or $(RESULTS),faultlab/results/nightly.jsonl) --seconds $(call given,SECONDS,60) $(if $(UNTIL),--until $(UNTIL)) $(if $(FAULTS),--faults $(FAULTS))
+faults-nightly: setup ## Seed after seed of it until a million commands are acknowledged (UNTIL=n); goes on where it was (MINUTES=n RESULTS=file)
+	@$(BIN)/python -m faultlab.lab --nightly $(or $(RESULTS),faultlab/results/nightly.jsonl) --seconds $(call given,SECONDS,60) $(if $(UNTIL),--until $(UNTIL)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FAULTS),--faults $(FAULTS))
 
 fix: setup ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix

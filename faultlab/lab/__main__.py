@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faultlab.lab.controls import CONTROLS
 from faultlab.lab.nemesis import FAULTS
-from faultlab.lab.nightly import nightly
+from faultlab.lab.nightly import Night, nightly
 from faultlab.lab.run import Outcome, run
 
 
@@ -27,12 +27,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print what was found as one JSON document")
     parser.add_argument("--nightly", type=Path, help="repeat seeds and append what they showed to this file")
     parser.add_argument("--until", type=int, default=1_000_000, help="so many commands acknowledged, with --nightly")
+    parser.add_argument("--minutes", type=float, help="begin no other seed after so many, with --nightly")
     asked = parser.parse_args()
     only = tuple(filter(None, asked.faults.split(",")))
     if unknown := set(only) - set(FAULTS):
         parser.error(f"there is no fault {', '.join(sorted(unknown))}")
     if asked.nightly:
-        return nightly(asked.nightly, asked.until, asked.seconds, only, _tell)
+        return nightly(Night(asked.nightly, asked.until, asked.minutes, asked.seconds, only), _tell)
     directory = asked.directory or Path(tempfile.mkdtemp(prefix="till-faults-"))
     outcome = asyncio.run(run(asked.seed, asked.seconds, only, directory, _tell, weakened=asked.control))
     if outcome.broken and not asked.control:
@@ -46,11 +47,12 @@ def main() -> int:
 def words_of(outcome: Outcome) -> str:
     """Return what a run showed, for people."""
     faults = ", ".join(f"{number} x {name}" for name, number in sorted(outcome.faults.items())) or "none"
+    kills = ", ".join(f"{number} x {service}" for service, number in outcome.kills.items() if number) or "none"
     lines = [
         f"seed {outcome.seed}: {outcome.events} events, {outcome.seconds:.0f} s",
         f"commands: {outcome.acknowledged} acknowledged, {outcome.lost} lost, {outcome.unknown} of unknown fate",
         f"effects doubled: {outcome.doubled}",
-        f"faults: {faults}",
+        f"faults: {faults}; kills: {kills}",
         f"zombie batches fenced: {outcome.fenced}; records delivered again: {outcome.delivered_again}, dropped: {outcome.dropped}",
         f"green after {', '.join(f'{one:.1f}' for one in outcome.green)} s",
     ]

@@ -185,6 +185,7 @@ class Installation:
         if "sms" in edge:
             given["TILL_SMS_URL"] = f"http://{HOST}:{edge['sms']}/messages"
             given["TILL_PROVIDER_SECONDS"] = "2"
+            given["TILL_QUIET_FROM"] = given["TILL_QUIET_UNTIL"] = "00:00"  # a run does not wait for morning
         return given
 
 

@@ -2,32 +2,62 @@
 
 import asyncio
 import json
+import os
+import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from faultlab.lab.run import run
+from faultlab.lab.run import Outcome, run
+from faultlab.lab.table import table
 
 
-def nightly(path: Path, until: int, seconds: float, only: Collection[str], tell: Callable[[str], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class Night:
+    """How long to go on: until so many commands are acknowledged in all nights, or so many minutes have passed in this one."""
+
+    path: Path
+    until: int
+    minutes: float | None
+    seconds: float
+    only: tuple[str, ...] = ()
+
+
+def nightly(night: Night, tell: Callable[[str], None]) -> int:
     """Run seeds that are not in the file yet; return 1 as soon as one breaks an invariant, and keep what it left behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = read_runs(path)
-    while sum(one["acknowledged"] for one in done) < until:
+    night.path.parent.mkdir(parents=True, exist_ok=True)
+    done, began = read_runs(night.path), time.monotonic()
+    while sum(one["acknowledged"] for one in done) < night.until:
+        if night.minutes is not None and time.monotonic() - began > 60 * night.minutes:
+            break
         seed = 1 + max((one["seed"] for one in done), default=0)
         directory = Path(tempfile.mkdtemp(prefix=f"till-faults-{seed}-"))
-        outcome = asyncio.run(run(seed, seconds, only, directory, tell))
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(outcome.told()) + "\n")
-        done.append(outcome.told())
-        tell(summary(done))
+        outcome = asyncio.run(run(seed, night.seconds, night.only, directory, tell))
+        done.append(line_of(outcome))
+        with night.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(done[-1]) + "\n")
         if outcome.broken:
             tell(f"seed {seed} broke {outcome.broken}; what it left is in {directory}")
             return 1
         shutil.rmtree(directory, ignore_errors=True)
+    tell("\n".join(table(done)))
     return 0
+
+
+def line_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what is kept of a run: of one that went well no timeline, its seed makes the same plan again."""
+    told = outcome.told()
+    if not outcome.broken:
+        del told["timeline"]
+    machine = (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    )
+    return {**told, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
 
 
 def read_runs(path: Path) -> list[dict[str, Any]]:
@@ -39,19 +69,3 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return runs
-
-
-def summary(runs: Collection[dict[str, Any]]) -> str:
-    """Return the figures of many runs in one line; percentiles are of the moments when all was green again after healing."""
-    green = sorted(one for run in runs for one in run["green"])
-    told = {
-        name: sum(run[name] for run in runs)
-        for name in ("acknowledged", "lost", "doubled", "fenced", "delivered_again", "dropped")
-    }
-    counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in told.items())
-    return f"{len(runs)} runs: {counts}; green after p50 {at(green, 50):.1f} p99 {at(green, 99):.1f} max {at(green, 100):.1f} s"
-
-
-def at(values: list[float], percent: int) -> float:
-    """Return the smallest of sorted values that so many percent do not exceed."""
-    return values[max(0, -(-len(values) * percent // 100) - 1)] if values else 0.0

@@ -47,7 +47,8 @@ class Outcome:
     delivered_again: int = 0
     dropped: int = 0
     green: list[float] = field(default_factory=list)
-    kills: int = 0
+    kills: dict[str, int] = field(default_factory=dict)
+    """Of instances, by service."""
     events: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     timeline: list[tuple[float, str, str]] = field(default_factory=list)
@@ -83,7 +84,8 @@ async def run(
         outcome = Outcome(seed, time.monotonic() - began, dict(damage.happened), history.acknowledged, green=green)
         outcome.timeline = damage.timeline
         outcome.fenced, outcome.dropped = figures.total("fenced"), figures.total("dropped")
-        outcome.kills = sum(member.kills for member in installation.members.values())
+        for member in installation.members.values():
+            outcome.kills[member.service] = outcome.kills.get(member.service, 0) + member.kills
         return _judged(outcome, evidence)
 
 

@@ -1,6 +1,13 @@
 """A night of seeds goes on where it was, and its figures are those of all runs."""
 
-from faultlab.lab.nightly import at, read_runs, summary
+from faultlab.lab.nightly import line_of, read_runs
+from faultlab.lab.run import Outcome
+from faultlab.lab.table import at, table
+
+
+def outcome(**more):
+    shared = {"acknowledged": 1_000, "fenced": 1, "delivered_again": 2, "dropped": 3, "green": [2.0, 1.0]}
+    return Outcome(7, 60.0, {"F10": 2, "F2": 1}, kills={"order": 3}, timeline=[(1.0, "F2", "x")], **shared, **more)
 
 
 def test_a_line_that_a_kill_cut_short_counts_for_nothing(tmp_path):
@@ -10,20 +17,22 @@ def test_a_line_that_a_kill_cut_short_counts_for_nothing(tmp_path):
     assert read_runs(tmp_path / "none.jsonl") == []
 
 
+def test_of_a_run_that_broke_something_the_timeline_is_kept():
+    assert "timeline" not in line_of(outcome())
+    assert line_of(outcome(broken={"I1": "lost"}))["timeline"] == [(1.0, "F2", "x")]
+
+
 def test_percentiles_are_of_what_was_measured():
     assert (at([1.0, 2.0, 3.0, 4.0], 50), at([1.0, 2.0, 3.0, 4.0], 99), at([], 50)) == (2.0, 4.0, 0.0)
 
 
-def test_the_summary_adds_up():
-    one = {
-        "acknowledged": 10,
-        "lost": 0,
-        "doubled": 0,
-        "fenced": 1,
-        "delivered_again": 2,
-        "dropped": 3,
-        "green": [2.0, 1.0],
-    }
-    told = summary([one, one])
-    assert told.startswith("2 runs: 20 acknowledged, 0 lost, 0 doubled, 2 fenced, 4 delivered again, 6 dropped")
-    assert told.endswith("green after p50 1.0 p99 2.0 max 2.0 s")
+def test_the_table_adds_up():
+    told = table([line_of(outcome()), line_of(outcome(lost=1, broken={"I1": "lost"}))])
+    assert "| seeds, minutes | 2, 2 |" in told
+    assert "| commands acknowledged | 2,000 |" in told
+    assert "| of these lost | 1 |" in told
+    assert "| batches of zombies fenced | 2 |" in told
+    assert "| seeds that broke an invariant | 1 |" in told
+    assert "| green after healing: p50, p99, longest | 1.0 s, 2.0 s, 2.0 s |" in told
+    assert "| faults | F2 2, F10 4 |" in told
+    assert "| instances killed | order 6 |" in told
