@@ -59,7 +59,7 @@ class Trade:
         acts: list[Callable[[Till], Awaitable[None]]]
         acts = [self._sell, self._sell_many, self._register_somebody, self._redeem, self._order]
         while not over.is_set():
-            (act,) = till.random.choices(acts, weights=[50, 12, 8, 15, 15])
+            (act,) = till.random.choices(acts, weights=[40, 30, 6, 12, 12])
             await act(till)
             await asyncio.sleep(till.random.uniform(0, 2 * PAUSE))
 

@@ -20,7 +20,8 @@ def test_a_chain_under_all_faults_at_once_breaks_no_invariant(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr[-5_000:]
 
 
-def test_control_where_repeats_are_taken_a_rewind_breaks_what_the_ledger_comes_to(tmp_path):
-    done = lab(tmp_path, "--seed", "1", "--seconds", "20", "--faults", "F10", "--control", "C5")
+@pytest.mark.parametrize(("control", "faults"), [("C2", "F5"), ("C5", "F10")])
+def test_control_without_a_defence_the_lab_finds_what_it_is_there_for(tmp_path, control, faults):
+    done = lab(tmp_path, "--seed", "1", "--seconds", "40", "--faults", faults, "--control", control)
     assert done.returncode == 1, done.stdout + done.stderr[-5_000:]
     assert "is broken" in done.stdout
