@@ -73,7 +73,8 @@ class Installation:
         self.members: dict[str, Member] = {}
         self.databases: dict[str, str] = {}
         self.parts: PartsBehindEdges
-        self.volumes = [Volume(name, directory / "disks" / name) for name in MEGABYTES] if small_disks else []
+        places = {"postgres": "disks/postgres", "kafka": "disks/kafka", "logs": "logs"}
+        self.volumes = [Volume(name, directory / places[name]) for name in MEGABYTES] if small_disks else []
 
     async def __aenter__(self) -> Self:
         for edge in self.edges.values():
@@ -88,9 +89,7 @@ class Installation:
             self.databases = {service: self.parts.database(service) for service in SERVICES}
             for name in MEMBERS:
                 api, worker = (self.parts.ports.claim(f"{what}-of-{name}") for what in ("api", "worker"))
-                self.members[name] = Member(
-                    name, self._environment(name), api, worker, disks.get("members", self.directory), self._weakened
-                )
+                self.members[name] = Member(name, self._environment(name), api, worker, self.directory, self._weakened)
             for (name, to), edge in self.edges.items():
                 edge.upstream = self._upstream(name, to)
             await asyncio.gather(*(asyncio.to_thread(self._migrate, service) for service in SERVICES))

@@ -9,10 +9,11 @@ from faultlab.lab.volumes import Volume, may_mount
 
 @pytest.mark.skipif(not may_mount(), reason="no disk may be mounted here: that takes root on Linux")
 def test_on_a_full_disk_nothing_can_be_written_until_it_is_given_back(tmp_path):
-    volume = Volume("members", tmp_path / "disk")
+    volume = Volume("logs", tmp_path / "disk")
     volume.mount()
     try:
         (volume.path / "before").write_bytes(b"x" * 10_000)
+        (volume.path / "what.log").write_bytes(b"said")
         volume.fill()
         with pytest.raises(OSError, match="No space left") as full:
             (volume.path / "more").write_bytes(b"x" * 100_000)
@@ -22,7 +23,7 @@ def test_on_a_full_disk_nothing_can_be_written_until_it_is_given_back(tmp_path):
         (volume.path / "more").write_bytes(b"x" * 100_000)
     finally:
         volume.unmount()
-    assert list(volume.path.iterdir()) == []
+    assert [(file.name, file.read_bytes()) for file in volume.path.iterdir()] == [("what.log", b"said")]
 
 
 def test_where_no_disk_may_be_mounted_it_is_said_that_the_fault_is_left_out(monkeypatch):
