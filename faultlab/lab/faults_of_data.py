@@ -12,6 +12,8 @@ from faultlab.lab.installation import PARTITIONS, SERVICES
 
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
+_READ_BY = "SELECT DISTINCT topic FROM checkpoint WHERE next_offset > 0 ORDER BY topic"
+
 
 async def deliver_again(damage: Damage, dice: Random) -> None:
     """A relay's mark or a consumer's checkpoints are set back, as by a backup that was restored in part."""
@@ -22,10 +24,11 @@ async def deliver_again(damage: Damage, dice: Random) -> None:
         rewind = f"UPDATE relay_mark SET position = greatest(0, position - {back}), epoch = epoch + 1"
         await damage.as_administrator(service, rewind)
         return
-    owner = dice.choice(SERVICES)
-    damage.note("F10", f"sets {service} back by {back} on each partition of {owner}")
+    read = await asyncio.to_thread(damage.installation.rows, service, _READ_BY)
+    topic = dice.choice([topic for (topic,) in read])
+    damage.note("F10", f"sets {service} back by {back} on each partition of {topic}")
     damage.rewound.add(service)
-    rewind = f"UPDATE checkpoint SET next_offset = greatest(0, next_offset - {back}) WHERE topic = '{topic_of(owner)}'"
+    rewind = f"UPDATE checkpoint SET next_offset = greatest(0, next_offset - {back}) WHERE topic = '{topic}'"
     await damage.as_administrator(service, rewind, _END_SESSIONS)
 
 
