@@ -50,8 +50,9 @@ class Record:
 
     @property
     def position(self) -> int:
-        """The place in the log that it says it has; 0 if it says none."""
-        return int(self.headers.get("ce_logposition", b"0"))
+        """The place in the log that it says it has; 0 if it says none, or nothing that is a number."""
+        said = self.headers.get("ce_logposition", b"0")
+        return int(said) if said.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def day():
         Command("k6", "receipt", {"R3": 1_000}, TRACE, 1, FAIL),
     ]
     topics = {service: records(log) for service, log in logs.items()}
-    topics["order"][0].append(Record(3, None, b"rubbish 1", {}))
+    topics["order"][0].append(Record(3, None, b"rubbish 1", {"ce_logposition": b"soon"}))
     return Evidence(
         history={command.key: command for command in commands},
         logs=logs,
