@@ -10,6 +10,8 @@ from till_platform.settings import Settings
 LINGER_MS = 2
 MAX_BATCH_BYTES = 262_144
 MAX_REQUEST_BYTES = 4_194_304
+ANSWERS_WITHIN_MS = 15_000
+"""Then it begins anew. aiokafka's 40 s are how long nothing would be published after a topic was deleted, or on a line that swallows all."""
 
 
 class KafkaSide:
@@ -32,9 +34,10 @@ class KafkaSide:
             linger_ms=LINGER_MS,
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=ANSWERS_WITHIN_MS,
         )
         await self._producer.start()
-        self._viewer = AIOKafkaConsumer(**options, enable_auto_commit=False)
+        self._viewer = AIOKafkaConsumer(**options, enable_auto_commit=False, request_timeout_ms=ANSWERS_WITHIN_MS)
         await self._viewer.start()
         return self._producer
 
