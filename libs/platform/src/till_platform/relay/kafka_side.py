@@ -11,7 +11,7 @@ LINGER_MS = 2
 MAX_BATCH_BYTES = 262_144
 MAX_REQUEST_BYTES = 4_194_304
 ANSWERS_WITHIN_MS = 15_000
-"""Then it begins anew. aiokafka's 40 s are how long nothing would be published after a topic was deleted, or on a line that swallows all."""
+"""Then it begins anew. With aiokafka's 40 s nothing is published so long after a topic was deleted, or on a line that swallows all."""
 
 
 class KafkaSide:
