@@ -20,8 +20,8 @@ def test_a_chain_under_all_faults_at_once_breaks_no_invariant(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr[-5_000:]
 
 
-@pytest.mark.parametrize(("control", "faults"), [("C2", "F5"), ("C5", "F10")])
-def test_control_without_a_defence_the_lab_finds_what_it_is_there_for(tmp_path, control, faults):
+@pytest.mark.parametrize(("control", "faults", "broken"), [("C2", "F5", "I8"), ("C5", "F10", "I7")])
+def test_control_without_a_defence_the_lab_finds_what_it_is_there_for(tmp_path, control, faults, broken):
     done = lab(tmp_path, "--seed", "1", "--seconds", "40", "--faults", faults, "--control", control)
     assert done.returncode == 1, done.stdout + done.stderr[-5_000:]
-    assert "is broken" in done.stdout
+    assert f"{broken} is broken" in done.stdout
