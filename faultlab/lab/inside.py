@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer
 
 from faultlab.lab.orders import Orders
 from till_platform.clock import SystemClock
+from till_platform.effects import sender
 from till_platform.effects.sender import SenderLoop
 from till_platform.eventstore import append as appending
 from till_platform.eventstore import group_commit
@@ -29,6 +30,8 @@ from till_platform.worker import transaction
 from till_platform.worker.transaction import BatchTransaction
 
 SLOW, SHUFFLED, CLOCK = "slow", "shuffled", "clock"
+LEASE = timedelta(seconds=8)
+"""How long a message is one sender's own, a minute in production: here freezes outlast it, and another one sends meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def obey(directory: str) -> None:
     BatchTransaction.take = _slowed(orders, BatchTransaction.take)  # type: ignore[method-assign]
     AIOKafkaConsumer.getmany = _shuffled(orders, AIOKafkaConsumer.getmany)
     _turn_clocks(orders)
+    sender.LEASE = LEASE
 
 
 def _trapped(orders: Orders, name: str, point: Point) -> Any:
