@@ -1,8 +1,14 @@
 """A night of seeds goes on where it was, and its figures are those of all runs."""
 
+import itertools
+from pathlib import Path
+
+import pytest
 from faultlab.lab.nightly import line_of, read_runs
 from faultlab.lab.run import Outcome
 from faultlab.lab.table import at, table
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def outcome(**more):
@@ -36,3 +42,19 @@ def test_the_table_adds_up():
     assert "| green after healing: p50, p99, longest | 1.0 s, 2.0 s, 2.0 s |" in told
     assert "| faults | F2 2, F10 4 |" in told
     assert "| instances killed | order 6 |" in told
+
+
+PAGE, README = (ROOT / name for name in ("docs/faults.md", "README.md"))
+
+
+@pytest.mark.parametrize("line", table(read_runs(ROOT / "faultlab/results/nightly.jsonl")))
+def test_the_page_shows_what_the_nights_showed(line):
+    assert line in PAGE.read_text().splitlines()
+
+
+def test_the_first_page_shows_some_of_it():
+    first, whole = README.read_text().splitlines(), PAGE.read_text().splitlines()
+    begin = first.index("| under faults on real parts | |")
+    shown = list(itertools.takewhile(lambda line: line.startswith("|"), first[begin + 2 :]))
+    assert len(shown) > 5
+    assert set(shown) <= set(whole)
