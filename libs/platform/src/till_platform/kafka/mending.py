@@ -1,10 +1,11 @@
 """What aiokafka 0.14 does not survive by itself: a connection that breaks at the wrong moment."""
 
+import contextlib
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 _send = AIOKafkaConnection.send
 
@@ -36,3 +37,10 @@ def has_died(consumer: AIOKafkaConsumer) -> bool:
         getattr(getattr(consumer, "_coordinator", None), "_coordination_task", None),
     ]
     return any(task is not None and task.done() for task in tasks)
+
+
+async def bury(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer that died: its stop leaves the group, and then raises what its task died of instead of closing connections."""
+    with contextlib.suppress(KafkaError):
+        await consumer.stop()
+    await consumer._client.close()  # noqa: SLF001 - nothing else closes them

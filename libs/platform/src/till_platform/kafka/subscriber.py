@@ -16,6 +16,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from till_platform.kafka.connection import connection_options
+from till_platform.kafka.mending import bury, has_died
 from till_platform.settings import Settings
 from till_platform.worker.loop import WorkerLoop
 
@@ -43,6 +44,12 @@ class LoopSubscriber(BatchSubscriber):
         await consumer.start()
         self._post_start()
         self.add_task(loop.run, restart_on_failure=False)
+
+    async def stop(self) -> None:
+        if self.consumer is not None and has_died(self.consumer):
+            await bury(self.consumer)
+            self.consumer = None
+        await super().stop()
 
 
 def make_broker(settings: Settings) -> KafkaBroker:
