@@ -64,13 +64,14 @@ async def until(true, seconds=30.0):
 
 
 async def kill(client):
-    """Let the task that fetches meet what it does not expect."""
+    """Let the task that fetches meet what it does not expect, and what it has asked for already come to nothing."""
 
     def break_down(_):
         raise RuntimeError("the handler is closed")
 
     client._fetcher._get_actions_per_node = break_down
     await until(client._fetcher._fetch_task.done)
+    await asyncio.gather(*client._fetcher._pending_tasks)
 
 
 async def read_across_a_death(infra, name, neighbours):
