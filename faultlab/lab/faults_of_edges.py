@@ -9,6 +9,7 @@ from faultlab.lab.damage import Damage
 from faultlab.lab.provider import MOODS
 from faultlab.lab.proxy import FAIR, Edge, Mode, Weather
 
+_ASKED_BY_TILLS = ("order", "customer", "loyalty")
 _CUTS = (Mode.RESET, Mode.BLACK_HOLE, Mode.NOTHING_THERE, Mode.NOTHING_BACK)
 
 
@@ -33,8 +34,9 @@ async def slow_an_edge(damage: Damage, dice: Random) -> None:
 
 async def lose_answers(damage: Damage, dice: Random) -> None:
     """One in five answers to tills is lost after the command was carried out."""
-    api = [edge for (_, to), edge in sorted(damage.installation.edges.items()) if to == "api"]
-    edge, seconds = dice.choice(api), dice.uniform(4, 9)
+    edges = sorted(damage.installation.edges.items())
+    asked = [edge for (member, to), edge in edges if to == "api" and member.startswith(_ASKED_BY_TILLS)]
+    edge, seconds = dice.choice(asked), dice.uniform(4, 9)
     async with damage.alone_with(edge.name):
         damage.note("F17", f"{edge.name}: answers get lost for {seconds:.0f} s")
         await _while(edge, Weather(Mode.DROP_ANSWER, chance=0.2), seconds)
