@@ -4,6 +4,7 @@ import asyncio
 
 from psycopg import OperationalError
 
+from till_platform.kafka.refusals import Refused
 from till_platform.relay import relay
 from till_platform.relay.relay import Relay
 
@@ -52,6 +53,37 @@ async def test_a_relay_that_stands_by_does_not_ask_again_for_every_event_recorde
     asked, found = await attempts(Led, woken=50, seconds=0.5)
     assert asked <= 4
     assert found.ready
+
+
+class Refusing(Kafka):
+    async def open(self):
+        raise Refused("nobody answers there")
+
+
+class LostTheLead(Led):
+    """The first session leads; by the next one another relay does."""
+
+    def __init__(self):
+        self.answers = [(True,), (0, 1, {})]
+
+    def fetchone(self):
+        return self.answers.pop(0) if self.answers else (False,)
+
+
+async def test_a_relay_that_was_refused_and_stands_by_now_is_ready(monkeypatch):
+    monkeypatch.setattr(relay, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(relay, "STAND_BY_SECONDS", 0.05)
+    database = LostTheLead()
+    found = Relay("order", lambda: database, Refusing())
+    refusals = []
+    running = asyncio.create_task(found.run())
+    async with asyncio.timeout(5):
+        while not found.ready:
+            refusals.append(found.refusal)
+            await asyncio.sleep(0.001)
+    found.stop()
+    await running
+    assert "nobody answers there" in refusals, "control: it was refused while it led"
 
 
 async def test_a_relay_without_database_does_not_try_again_for_every_event_recorded():

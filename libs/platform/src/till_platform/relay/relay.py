@@ -120,6 +120,7 @@ class Relay:
                     await self._publish_forever()
                 except NotLeading:
                     self._reached = True
+                    self.refusal = None  # who stands by does not know whether it would be let in
                     self.turned_at = time.monotonic()
                     await self._stand_back(STAND_BY_SECONDS)
                 except (KafkaError, psycopg.OperationalError, OSError) as error:
