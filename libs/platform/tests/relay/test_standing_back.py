@@ -71,7 +71,7 @@ class LostTheLead(Led):
 
 
 async def test_a_relay_that_was_refused_and_stands_by_now_is_ready(monkeypatch):
-    monkeypatch.setattr(relay, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(relay, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(relay, "STAND_BY_SECONDS", 0.05)
     database = LostTheLead()
     found = Relay("order", lambda: database, Refusing())
