@@ -1,13 +1,14 @@
 """Seeds one after another until enough commands were acknowledged. Every run is a line of a file: a night goes on where it was."""
 
 import asyncio
+import itertools
 import json
 import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ def nightly(night: Night, tell: Callable[[str], None]) -> int:
     while sum(one["acknowledged"] for one in done) < night.until:
         if night.minutes is not None and time.monotonic() - began > 60 * night.minutes:
             break
-        seed = 1 + max((one["seed"] for one in done), default=0)
+        seed = next_seed(done)
         directory = Path(tempfile.mkdtemp(prefix=f"till-faults-{seed}-"))
         outcome = asyncio.run(run(seed, night.seconds, night.only, directory, tell))
         done.append(line_of(outcome))
@@ -47,6 +48,12 @@ def nightly(night: Night, tell: Callable[[str], None]) -> int:
         shutil.rmtree(directory, ignore_errors=True)
     tell("\n".join(table(done)))
     return 0
+
+
+def next_seed(done: Collection[dict[str, Any]]) -> int:
+    """Return the first seed that is not there: whoever takes a line out has its seed run again."""
+    ran = {one["seed"] for one in done}
+    return next(seed for seed in itertools.count(1) if seed not in ran)
 
 
 def line_of(outcome: Outcome) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from faultlab.lab.nightly import line_of, read_runs
+from faultlab.lab.nightly import line_of, next_seed, read_runs
 from faultlab.lab.run import Outcome
 from faultlab.lab.table import at, table
 
@@ -21,6 +21,12 @@ def test_a_line_that_a_kill_cut_short_counts_for_nothing(tmp_path):
     path.write_text('{"seed": 1, "acknowledged": 5}\n{"seed": 2, "ackno')
     assert read_runs(path) == [{"seed": 1, "acknowledged": 5}]
     assert read_runs(tmp_path / "none.jsonl") == []
+
+
+def test_a_night_goes_on_with_the_first_seed_that_is_missing():
+    assert next_seed([]) == 1
+    assert next_seed([{"seed": 1}, {"seed": 2}]) == 3
+    assert next_seed([{"seed": 1}, {"seed": 3}]) == 2
 
 
 def test_of_a_run_that_broke_something_the_timeline_is_kept():
