@@ -163,6 +163,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             await self._settle()
             if has_died(consumer):
                 raise ClientDied(self.name)
+            await self._judge_rewinds(consumer)
         except (
             *DATABASE_AWAY,
             KafkaError,
@@ -174,7 +175,6 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             return
         self.refused.note(hidden(consumer))
         self.measures.observe(consumer, self._cursors)
-        await self._judge_rewinds(consumer)
         if reading is not None:
             self._in_flight = asyncio.create_task(self._take(reading))
 
@@ -196,10 +196,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if cursor.hole is not None and partition not in self._rewound:
                 await self._settle()
                 hole, place = Hole(partition, cursor), TopicPartition(*partition)
-                begin = await _beginning(consumer, place)
-                if partition not in self._cursors:  # taken from us meanwhile: whoever has it now meets the hole
-                    raise hole
-                await self._rewind(consumer, place, str(hole), begin)
+                await self._rewind(consumer, place, str(hole), await _beginning(consumer, place))
                 raise hole
         current = {partition: cursor for partition, cursor in reading.after.items() if partition in self._cursors}
         self._cursors.update(current)
@@ -250,6 +247,10 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         is the first offset there is: it moves when the topic is emptied to be published anew.
         """
         place = _place(partition)
+        if (
+            place not in self._cursors
+        ):  # taken from us while we asked where it begins: whoever has it now finds the same
+            return
         position, before = self._cursors[place].last_position, self._rewound.get(place)
         if before is not None and (before.position, before.begin) == (position, begin):
             raise TopicShortened(
