@@ -8,7 +8,7 @@ from till_platform.worker.cursor import Cursor
 from till_platform.worker.loop import WorkerLoop
 from till_platform.worker.measures import Measures
 
-PLACE = ("till.order", 3)
+PLACE, OTHER = ("till.order", 3), ("till.order", 4)
 
 
 class Client:
@@ -54,3 +54,69 @@ async def test_control_one_that_stays_is_read_again_from_its_beginning(worker):
     assert await worker._fetch(client) is None
     assert client.paused == [TopicPartition(*PLACE)]
     assert worker._rewound[PLACE].begin == 0
+
+
+class Group:
+    """Kafka's client of a worker in a group that gives and takes partitions."""
+
+    def __init__(self, *places):
+        self.assigned = frozenset(TopicPartition(*place) for place in places)
+        self.reading_from = {}
+
+    def assignment(self):
+        return self.assigned
+
+    def seek(self, partition, offset):
+        self.reading_from[tuple(partition)] = offset
+
+    def pause(self, partition):
+        self.reading_from.pop(tuple(partition), None)
+
+    def resume(self, partition):
+        assert tuple(partition) in self.reading_from
+
+
+async def find_ourselves(worker, group, while_reading):
+    """Let the worker read its checkpoints, while something else happens."""
+    worker._cursors = {}
+    worker.use(group)
+    await worker.on_partitions_assigned(group.assignment())
+    in_thread = worker._in
+
+    async def read(threads, work, *arguments):
+        found = await in_thread(threads, work, *arguments)
+        await while_reading()
+        return found
+
+    worker._checkpoints = lambda partitions: dict.fromkeys(partitions, Cursor(20, 112))
+    worker._in = read
+    await worker._find_ourselves(group)
+    worker._in = in_thread
+
+
+async def test_partitions_given_while_it_reads_where_it_stands_are_found_next(worker):
+    group = Group(PLACE)
+
+    async def one_more():
+        await worker.on_partitions_revoked([TopicPartition(*PLACE)])
+        group.assigned = frozenset([TopicPartition(*PLACE), TopicPartition(*OTHER)])
+        await worker.on_partitions_assigned(group.assigned)
+
+    await find_ourselves(worker, group, one_more)
+    assert not worker.ready
+    await worker._find_ourselves(group)
+    assert group.reading_from == {PLACE: 20, OTHER: 20}
+    assert worker.ready
+
+
+async def test_control_partitions_taken_while_it_reads_where_it_stands_are_not_looked_for(worker):
+    group = Group(PLACE, OTHER)
+
+    async def one_less():
+        await worker.on_partitions_revoked(group.assigned)
+        group.assigned = frozenset([TopicPartition(*PLACE)])
+        await worker.on_partitions_assigned(group.assigned)
+
+    await find_ourselves(worker, group, one_less)
+    assert set(worker._cursors) == {PLACE}
+    assert worker.ready

@@ -235,7 +235,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 consumer.seek(partition, cursor.next_offset if rewind is None else rewind.begin)
                 self._cursors[_place(partition)] = cursor
                 consumer.resume(partition)
-        self._lost.clear()
+        self._lost = (self._lost & consumer.assignment()).difference(lost)  # what we were given meanwhile stays
 
     def _checkpoints(self, partitions: Sequence[Partition]) -> dict[Partition, Cursor]:
         return read_cursors(self._open_connection(), self.name, partitions)
