@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -11,14 +12,16 @@ import psycopg
 from faultlab.lab.installation import NAMESPACE, SERVICES, Installation
 from faultlab.lab.proxy import HOST
 
+TELLS_AFTER = 10.0
 PATIENCE = 90.0
 """So many seconds after healing all must be at rest."""
 _OPEN = "SELECT id FROM dead_letter WHERE settled_at IS NULL AND reason <> 'waiting' ORDER BY id LIMIT 50"
 
 
-async def time_to_green(installation: Installation) -> tuple[float, str]:
-    """Wait until all is at rest; return after how many seconds it was, and what is not if it never was."""
+async def time_to_green(installation: Installation, tell: Callable[[str], None]) -> tuple[float, str]:
+    """Wait until all is at rest, and tell now and then for what; return after how many seconds it was, and what is not if it never was."""
     began = time.monotonic()
+    told = TELLS_AFTER
     while True:
         try:
             unsettled = await asyncio.to_thread(_unsettled, installation)
@@ -31,17 +34,20 @@ async def time_to_green(installation: Installation) -> tuple[float, str]:
         seconds = time.monotonic() - began
         if not unsettled or seconds > PATIENCE:
             return seconds, f"{seconds:.0f} s after healing: {unsettled}" if unsettled else ""
+        if seconds > told:
+            tell(f"  still after {seconds:.0f} s: {unsettled}")
+            told += TELLS_AFTER
         await asyncio.sleep(0.1)
 
 
-async def until_still(installation: Installation) -> str:
+async def until_still(installation: Installation, tell: Callable[[str], None]) -> str:
     """Wait until every message is sent and nobody has anything left to do; return what is still to do if that takes too long."""
     began = time.monotonic()
     while waiting := await asyncio.to_thread(installation.rows, "notification", _WAITING):
         if time.monotonic() - began > PATIENCE:
             return f"{len(waiting)} messages are not sent, the first after {waiting[0][0]} attempts: {waiting[0][1]}"
         await asyncio.sleep(0.5)
-    _, unsettled = await time_to_green(installation)
+    _, unsettled = await time_to_green(installation, tell)
     return unsettled
 
 

@@ -78,7 +78,7 @@ async def run(
             await figures.look()
         tell(f"{time.monotonic() - began:.0f} s: judging {history.acknowledged} commands")
         if not unsettled:
-            unsettled = await until_still(installation)
+            unsettled = await until_still(installation, tell)
         evidence = await gather(installation, frozenset(damage.wiped), tuple(damage.rubbish))
         evidence.unsettled = next(iter(supervisor.ended), unsettled)
         outcome = Outcome(seed, time.monotonic() - began, dict(damage.happened), history.acknowledged, green=green)
@@ -136,7 +136,7 @@ async def _rounds(
             over.set()
             healed = time.monotonic()
             await trading
-        after, unsettled = await time_to_green(damage.installation)
+        after, unsettled = await time_to_green(damage.installation, tell)
         green.append(round(time.monotonic() - healed, 1))
         tell(f"green {green[-1]:.1f} s after healing, {after:.1f} s after the last till")
         if unsettled:
