@@ -5,7 +5,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from till_platform.worker.cursor import Cursor
-from till_platform.worker.loop import WorkerLoop
+from till_platform.worker.loop import WorkerLoop, _Rewind
 from till_platform.worker.measures import Measures
 
 PLACE, OTHER = ("till.order", 3), ("till.order", 4)
@@ -72,6 +72,13 @@ class Group:
     def pause(self, partition):
         self.reading_from.pop(tuple(partition), None)
 
+    def highwater(self, partition):
+        assert partition in self.assigned, "as Kafka's client does"
+        return 30
+
+    async def position(self, partition):
+        return self.reading_from[tuple(partition)]
+
     def resume(self, partition):
         assert tuple(partition) in self.reading_from
 
@@ -120,3 +127,18 @@ async def test_control_partitions_taken_while_it_reads_where_it_stands_are_not_l
     await find_ourselves(worker, group, one_less)
     assert set(worker._cursors) == {PLACE}
     assert worker.ready
+
+
+@pytest.mark.parametrize("cursors", [{}, {PLACE: Cursor(30, 140)}])
+async def test_nobody_asks_how_far_a_partition_was_read_again_that_was_taken_away(worker, cursors):
+    worker._cursors, worker._rewound = cursors, {PLACE: _Rewind(112, 0)}
+    await worker._judge_rewinds(Group(OTHER))
+    assert PLACE in worker._rewound
+
+
+async def test_control_one_that_was_read_again_to_its_end_is_whole(worker):
+    group = Group(PLACE)
+    group.seek(TopicPartition(*PLACE), 30)
+    worker._cursors, worker._rewound = {PLACE: Cursor(30, 140)}, {PLACE: _Rewind(112, 0)}
+    await worker._judge_rewinds(group)
+    assert worker._rewound == {}

@@ -268,10 +268,10 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """
         for place, rewind in list(self._rewound.items()):
             cursor, partition = self._cursors.get(place), TopicPartition(*place)
-            end = consumer.highwater(partition)
-            if cursor is None or end is None or partition in self._lost or partition not in consumer.assignment():
+            if cursor is None or partition in self._lost or partition not in consumer.assignment():
                 continue
-            if await consumer.position(partition) < end:
+            end = consumer.highwater(partition)  # must not be asked of a partition that was taken from us
+            if end is None or await consumer.position(partition) < end:
                 continue
             if cursor.hole is None:
                 del self._rewound[place]
