@@ -28,6 +28,10 @@ def test_a_service_may_write_its_own_topic_and_nothing_else():
     ]
 
 
+def test_a_service_may_read_its_own_topic_to_see_whether_it_is_as_it_was_left():
+    assert Rule("topic", "till.order", "READ") in of_service("order", "order.worker", ["loyalty"]).rules
+
+
 def test_a_system_outside_writes_nothing_and_reads_in_groups_of_its_own():
     rules = of_subscriber("bi", ["till.order"]).rules
     assert rules == [Rule("topic", "till.order", "READ"), Rule("group", "till.bi.", "READ", prefixed=True)]

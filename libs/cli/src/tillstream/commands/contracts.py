@@ -149,7 +149,7 @@ def _reach(service: Any) -> dict[str, Any]:
         "principal": principal.name,
         "writes": list(principal.writes),
         "group": principal.group,
-        "reads": reads,
+        "reads": {topic: reads.get(topic, []) for topic in principal.reads},
     }
 
 

@@ -1,4 +1,4 @@
-"""Who may do what with Kafka: a principal for each service, which may write its own topic and read what it subscribes to, and no more.
+"""Who may do what with Kafka: a principal for each service, which may write its own topic and read that and what it subscribes to.
 
 A principal, its topic and its groups share a name: `till.order` writes the topic `till.order` and reads in groups that begin with
 `till.order.`. A system outside is given a name in the same space, so that no two ever share one.
@@ -43,11 +43,11 @@ class Principal:
 
 
 def of_service(name: str, consumer: str, sources: Iterable[str], namespace: str = "till") -> Principal:
-    """Return the principal of a service. It reads its own topic only if it subscribes to that, too."""
+    """Return the principal of a service. It reads its own topic in any case: its relay looks whether that is still what it wrote."""
     return Principal(
         name=topic_of(name, namespace),
         writes=[topic_of(name, namespace)],
-        reads=sorted(topic_of(source, namespace) for source in sources),
+        reads=sorted(topic_of(source, namespace) for source in {name, *sources}),
         group=f"{namespace}.{consumer}",
     )
 
