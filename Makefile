@@ -31,11 +31,10 @@ demo: setup ## Run weeks of a real chain through the five services and report (W
 	@$(BIN)/till demo --weeks $(or $(WEEKS),4) $(if $(KEEP),--keep)
 
 test: setup ## Run the tests, those on real Kafka, PostgreSQL and Valkey included
-	@$(BIN)/pytest -m "not long" --seeds 1000
+	@$(BIN)/pytest -m "not long" --seeds 10000
 
-test-long: setup ## Run what takes minutes each: access, operating, observability, upgrades, topics made good; 2,000 seeds
+test-long: setup ## Run what takes minutes each: access, operating, observability, upgrades, topics made good
 	@$(BIN)/pytest -m long
-	@$(BIN)/python -m faultlab.simulation --seeds 2000
 
 check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
 	@$(BIN)/ruff check

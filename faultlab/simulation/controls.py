@@ -22,6 +22,7 @@ from till_platform.projections.projection import Projection
 from till_platform.relay.relay import Relay
 from till_platform.worker import cursor, loop, transaction
 from till_platform.worker.cursor import Cursor, Partition
+from till_platform.worker.loop import WorkerLoop
 from till_platform.worker.reading import Entry, Letter, Reader, Reading, Record
 
 Weakened = Callable[[World], AbstractContextManager[Any]]
@@ -167,16 +168,48 @@ def _from_the_latest(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def _only_the_first_is_read_again(_: World) -> Iterator[None]:
+    """As FastStream 0.7.7 did with a batch of several partitions: what failed on the others is passed over by the next commit."""
+    real = WorkerLoop._again
+
+    async def again(self: WorkerLoop, consumer: Any, error: Exception) -> None:
+        await real(self, consumer, error)
+        for partition in sorted(consumer.assignment())[1:]:
+            if (partition.topic, partition.partition) in self._cursors:
+                self._lost.discard(partition)
+                consumer.resume(partition)
+
+    with patch.object(WorkerLoop, "_again", again), patch.object(transaction, "advance", _advance_anyway):
+        yield
+
+
+@contextmanager
 def _no_look_at_the_topic(world: World) -> Iterator[None]:
     """The relay believes what it was told, and never looks whether the topic still has it."""
 
-    async def look(self: Relay) -> None:
+    async def look(self: Relay) -> set[int]:
         self._checked_at = world.now
+        return set()
 
     async def refill(self: Relay, _: Any) -> None:
         """Nothing was lost, it thinks."""
 
-    with patch.object(Relay, "_check_topic", look), patch.object(Relay, "_refill", refill):
+    with (
+        patch.object(Relay, "_shortened", look),
+        patch.object(Relay, "_replaced", look),
+        patch.object(Relay, "_refill", refill),
+    ):
+        yield
+
+
+@contextmanager
+def _no_look_back(_: World) -> Iterator[None]:
+    """A relay that takes over goes by where the topic ends, and not by what stands there."""
+
+    async def look(_: Relay) -> set[int]:
+        return set()
+
+    with patch.object(Relay, "_replaced", look):
         yield
 
 
@@ -233,6 +266,14 @@ CONTROLS = (
         rush=True,
     ),
     _control(
+        4,
+        "a batch that failed is read again on every partition, and the checkpoint would not move otherwise",
+        "only its first partition is, as in FastStream 0.7.7, and the checkpoint moves wherever it stands",
+        "I4 I5",
+        "sessions, database away, freeze",
+        weakened=_only_the_first_is_read_again,
+    ),
+    _control(
         5,
         "a repeat is known by its position",
         "whatever comes is taken",
@@ -281,8 +322,15 @@ CONTROLS = (
         "rebalance",
         defences=Defences(projections=_by_the_clock),
     ),
+    _control(
+        11,
+        "a relay that takes over sees whether the record it knows to be the last is where it was",
+        "it goes by the topic's end; whoever led before filled a topic made anew up to there, and died",
+        "I3",
+        "partition and relay lost",
+        weakened=_no_look_back,
+    ),
 )
-"""C4, FastStream's loss of a batch (0.7.7), is no logic of ours: it needs the real library and a real Kafka."""
 
 
 def first_broken(control: Control, seeds: int) -> tuple[int, str, str] | None:

@@ -1,6 +1,7 @@
 """The simulated installation: three services, two processes of each, put together from the real parts."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,6 +65,17 @@ class Quiet(Measures):
         self._counts["fenced"] = self._counts.get("fenced", 0) + 1
 
 
+class Mortal(Relay):
+    """A relay that may die of what it is told: that its topic lost records. It has sent some by then, and marked nothing."""
+
+    dies: Callable[[], bool]
+
+    async def _refill(self, lost: Collection[int]) -> None:
+        if self.dies():
+            await asyncio.get_running_loop().create_future()  # nobody is there any more to wait for it
+        await super()._refill(lost)
+
+
 @dataclass
 class Running:
     """One process of a service and what in it others talk to."""
@@ -92,6 +104,8 @@ class Installation:
         self.code = Code()
         self.counts: dict[str, int] = {}
         self.running: dict[str, Running] = {}
+        self.doomed: dict[str, Callable[[str], None]] = {}
+        """What befalls the next relay of a service that is told of lost records."""
         self._starts: dict[str, int] = {}
 
     def start(self, name: str) -> None:
@@ -173,7 +187,8 @@ class Installation:
         defences = self.defences
         kafka = KafkaSide(self.broker, process, TOPICS[service], idempotent=defences.idempotent, acks=defences.acks)
         connect: Any = lambda: self.databases[service].connect(process)  # noqa: E731 - a model in the place of a connection
-        relay = Relay(service, connect, kafka, idle_seconds=RELAY_IDLE)  # type: ignore[arg-type]
+        relay = Mortal(service, connect, kafka, idle_seconds=RELAY_IDLE)  # type: ignore[arg-type]
+        relay.dies = lambda: self._dies(running)
         running.relay = relay
         self._run(running, relay.run())
 
@@ -202,6 +217,12 @@ class Installation:
     def _run(self, running: Running, work: Any) -> None:
         task = running.process.create_task(work)
         task.add_done_callback(lambda done: self._ended(running, done))
+
+    def _dies(self, running: Running) -> bool:
+        befall = self.doomed.pop(running.service, None)
+        if befall is not None:
+            befall(next(name for name, other in self.running.items() if other is running))
+        return befall is not None
 
     def _ended(self, running: Running, task: Any) -> None:
         """A part stopped: whoever supervises the process starts it anew."""

@@ -45,6 +45,11 @@ class Partition:
         self.records.append(Record(offset, key, value, headers))
         return offset
 
+    def delete_before(self, offset: int) -> None:
+        """Delete the oldest records; offsets go on from where they were."""
+        del self.records[: offset - self.start]
+        self.start = offset
+
     def read(self, offset: int, most: int) -> list[Record]:
         """Return records from an offset on."""
         place = offset - self.start

@@ -1,7 +1,7 @@
 """What our code takes for aiokafka's consumer and producer, on the model of Kafka."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,8 +122,19 @@ class Consumer:
         return self._marks.get(place)
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where partitions begin: nobody deletes their oldest records here."""
-        return dict.fromkeys(places, 0)
+        """Return where partitions begin."""
+        await self._answer()
+        return {place: self._broker.topic(place.topic)[place.partition].start for place in places}
+
+    async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where partitions end."""
+        await self._answer()
+        return {place: self._broker.topic(place.topic)[place.partition].end for place in places}
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self._world.between(0.0, 0.02))
+        if self._broker.away:
+            raise KafkaConnectionError("broker away")
 
     async def position(self, place: TopicPartition) -> int:
         return self._positions[place]
@@ -251,6 +262,11 @@ class Producer:
         self._flush(place)
 
 
+def _position_of(record: Record) -> int | None:
+    found = dict(record.headers).get("ce_logposition")
+    return int(found) if found else None
+
+
 def _seen(future: "asyncio.Future[Any]") -> None:
     """Whoever stopped waiting need not hear of the error."""
     if not future.cancelled():
@@ -277,6 +293,19 @@ class KafkaSide:
     async def end_offsets(self) -> dict[int, int]:
         await self._answer()
         return {number: partition.end for number, partition in enumerate(self._broker.topic(self.topic))}
+
+    async def positions_before(self, ends: Mapping[int, int]) -> dict[int, int | None]:
+        await self._answer()
+        held = self._broker.topic(self.topic)
+        there = {number: end - 1 for number, end in ends.items() if end > held[number].start}
+        if outside := {number: offset for number, offset in there.items() if offset >= held[number].end}:
+            raise OffsetOutOfRangeError(outside)
+        return {number: _position_of(held[number].read(offset, 1)[0]) for number, offset in there.items()}
+
+    async def empty(self) -> None:
+        await self._answer()
+        for partition in self._broker.topic(self.topic):
+            partition.delete_before(partition.end)
 
     async def close(self) -> None:
         if self._producer is not None:

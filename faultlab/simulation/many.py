@@ -22,6 +22,7 @@ class Found:
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     broken: dict[int, dict[str, str]] = field(default_factory=dict)
+    control: str | None = None
 
     def add(self, other: "Found") -> None:
         """Take in what other seeds showed."""
@@ -41,15 +42,19 @@ class Found:
             for invariant, example in self.broken[seed].items():
                 first.setdefault(invariant, (seed, example))
         lines += [f"{name} is broken by seed {seed} {example}" for name, (seed, example) in sorted(first.items())]
+        if self.broken:
+            without = f" CONTROL={self.control}" if self.control else ""
+            lines.append(f"again, with its timeline: make simulate SEED={min(self.broken)}{without}")
         return "\n".join(lines)
 
 
 def many(seeds: Sequence[int], control: str | None = None) -> Found:
     """Run seeds, some at once on each processor."""
     chunks = [(list(seeds[start : start + CHUNK]), control) for start in range(0, len(seeds), CHUNK)]
-    whole = Found()
-    # Forked, so that what was imported is not imported again; nothing runs in this process but this.
-    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+    whole = Found(control=control)
+    # Forked, so that what was imported is not imported again; nothing runs in this process but this. What is there already is no garbage:
+    # under pytest it is so much that looking through it would cost more than the worlds.
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), gc.freeze) as pool:
         for found in pool.imap_unordered(_some, chunks):
             whole.add(found)
     return whole

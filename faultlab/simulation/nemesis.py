@@ -53,7 +53,9 @@ class Nemesis:
         return names[int(self.world.random.random() * len(names))]
 
     def _kill(self) -> str:
-        name = self._any(sorted(self.installation.running))
+        return self._kill_now(self._any(sorted(self.installation.running)))
+
+    def _kill_now(self, name: str) -> str:
         running = self.installation.running[name]
         if not running.process.dead:
             self.installation.kill(name)
@@ -108,7 +110,17 @@ class Nemesis:
         return topic
 
     def _lose_partition(self) -> str:
-        topic = self._any(sorted(TOPICS.values()))
+        return self._lose_partition_of(self._any(sorted(TOPICS.values())))
+
+    def _lose_and_kill(self) -> str:
+        service = self._any(sorted(TOPICS))
+        self.installation.doomed[service] = self._befall
+        return self._lose_partition_of(TOPICS[service])
+
+    def _befall(self, name: str) -> None:
+        self.world.note("nemesis", f"{self._kill_now(name)} dies of what it was told")
+
+    def _lose_partition_of(self, topic: str) -> str:
         number = int(self.world.random.random() * self.installation.broker.count)
         self.installation.broker.topic(topic)[number] = Partition()
         self.wiped[topic] = self.wiped.get(topic, 0) + 1
@@ -170,6 +182,7 @@ class Nemesis:
         "kafka away": _kafka_away,
         "wipe": _wipe,
         "partition lost": _lose_partition,
+        "partition and relay lost": _lose_and_kill,
         "rewind": _rewind,
         "relay rewind": _rewind_relay,
         "rebalance": _rebalance,

@@ -26,6 +26,8 @@ class Provider:
     def __init__(self, world: World) -> None:
         self.world = world
         self.silence = 0.1
+        self.most_silences = 3
+        """So often at most for one message: another try comes after 2, 4, 8 seconds, and who is at rest has none before him."""
         self.calls: dict[str, list[Call]] = {}
         self.effects: dict[str, int] = {}
         self.accepted: list[str] = []
@@ -38,9 +40,10 @@ class Provider:
         self.calls.setdefault(key, []).append(call)
         self.effects[key] = effect
         await asyncio.sleep(self.world.between(0.0, 0.3))
-        if key not in self.accepted and not self.world.chance(self.silence / 2):
+        silence = self.silence if len(self.calls[key]) <= self.most_silences else 0.0
+        if key not in self.accepted and not self.world.chance(silence / 2):
             self.accepted.append(key)
-        lost = key not in self.accepted or self.world.chance(self.silence)
+        lost = key not in self.accepted or self.world.chance(silence)
         await asyncio.sleep(self.world.between(0.0, 0.3))
         call.ended = self.world.now
         if lost:

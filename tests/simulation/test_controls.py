@@ -36,4 +36,4 @@ def test_with_the_defence_the_same_seed_and_faults_break_nothing(number):
 def test_the_page_names_every_control():
     said = [line.split(" | ")[:3] for line in PAGE.read_text().splitlines() if re.match(r"\| C\d+ \|", line)]
     wanted = [[f"| {control.id}", control.defence, control.instead] for control in CONTROLS]
-    assert [row for row in said if row[0] != "| C4"] == wanted
+    assert said == wanted

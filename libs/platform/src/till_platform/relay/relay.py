@@ -145,10 +145,8 @@ class Relay:
         self._ends = {int(number): end for number, (end, _) in ends.items()}
         self._last = {int(number): last for number, (_, last) in ends.items()}
         # the database may have gone away just as a refill was to be noted, and Kafka's answer does not come twice
-        if self._refill_owed:
-            await self._refill(self._refill_owed)
-        else:
-            await self._check_topic()
+        if lost := self._refill_owed or await self._shortened() or await self._replaced():
+            await self._refill(lost)
         self._reached = True
 
     def _take_over(self) -> Any:
@@ -232,11 +230,22 @@ class Relay:
 
     async def _check_topic(self) -> None:
         """See whether the topic still holds what Kafka acknowledged; if it was wiped or shortened, refill it from the log."""
-        assert self._producer is not None
+        if lost := await self._shortened():
+            await self._refill(lost)
+
+    async def _shortened(self) -> set[int]:
+        """Return the partitions that end before the last record that was marked."""
         self._checked_at = time.monotonic()
         ends = await self._kafka.end_offsets()
-        if lost := {number for number, end in self._ends.items() if ends.get(number, 0) < end}:
-            await self._refill(lost)
+        return {number for number, end in self._ends.items() if ends.get(number, 0) < end}
+
+    async def _replaced(self) -> set[int]:
+        """Return the partitions that hold something else where the last record was that was marked.
+
+        The end tells nothing if whoever led before us wrote as many records into a topic made anew, and did not live to mark that.
+        """
+        found = await self._kafka.positions_before(self._ends)
+        return {number for number, position in found.items() if position != self._last[number]}
 
     async def _refill(self, lost: Collection[int]) -> None:
         """Begin again with the first event; readers drop what they have taken already."""

@@ -42,6 +42,7 @@ class Republish(Relay):
         """
         try:
             await self._lead()
+            ends = self._ends.copy()
             (head,) = await self._in_thread(self._one, _HEAD)
             refilled = self.position < self._marked
             if replace or refilled:
@@ -54,7 +55,7 @@ class Republish(Relay):
             while rows := await self._in_thread(self._read):
                 await self._publish(rows)
                 progress(self.position - first + 1, self._upto - first + 1)
-            await self._go_forward()
+            await self._go_forward(ends)
         finally:
             await self._let_go()
             self._threads.shutdown(wait=False)
@@ -102,8 +103,9 @@ class Republish(Relay):
         assert self._connection is not None
         return self._connection.execute(_BEFORE, [position]).fetchall()
 
-    async def _go_forward(self) -> None:
-        """Put the mark back where it was, if the part ended before."""
+    async def _go_forward(self, ends: dict[int, int]) -> None:
+        """Put the mark back where it was, if the part ended before; with the ends of then, where the last records stand."""
         if self.position < self._marked:
+            self._ends = ends
             self._last = await self._last_before(self._marked + 1)
             await self._in_thread(self._mark, self._marked)

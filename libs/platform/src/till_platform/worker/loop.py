@@ -163,6 +163,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             await self._settle()
             if has_died(consumer):
                 raise ClientDied(self.name)
+            await self._look_at_ends(consumer)
             await self._judge_rewinds(consumer)
         except (
             *DATABASE_AWAY,
@@ -183,8 +184,13 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._at_once)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
-                if _place(partition) in self._cursors:  # else it was taken from us meanwhile
-                    begin = await _beginning(consumer, partition)
+                begin = await _beginning(consumer, partition)
+                cursor = self._cursors.get(_place(partition))
+                if cursor is None:  # it was taken from us meanwhile
+                    continue
+                if begin == cursor.next_offset:  # only what we took last was deleted
+                    consumer.seek(partition, begin)
+                else:
                     await self._rewind(consumer, partition, "the topic no longer has the offset we need", begin)
             return None
         records = {_place(tp): found for tp, found in polled.items() if _place(tp) in self._cursors and found}
@@ -225,14 +231,18 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         return self._connection
 
     async def _find_ourselves(self, consumer: AIOKafkaConsumer) -> None:
-        """Read the checkpoints of partitions we hold but do not know our place in, and go there."""
+        """Read the checkpoints of partitions we hold but do not know our place in, and go to the record we took last.
+
+        It is a repeat, and is dropped. If it is not, this topic was made anew, and what we miss may stand in front of our place: then that
+        record leaves a hole, or is the very next one.
+        """
         lost = [partition for partition in self._lost if partition in consumer.assignment()]
         cursors = await self._in(self._writing, self._checkpoints, [_place(partition) for partition in lost])
         for partition in lost:
             if partition in consumer.assignment() and partition in self._lost:
                 cursor = cursors[_place(partition)]
                 rewind = self._rewound.get(_place(partition))
-                consumer.seek(partition, cursor.next_offset if rewind is None else rewind.begin)
+                consumer.seek(partition, _last_taken(cursor) if rewind is None else rewind.begin)
                 self._cursors[_place(partition)] = cursor
                 consumer.resume(partition)
         self._lost = (self._lost & consumer.assignment()).difference(lost)  # what we were given meanwhile stays
@@ -260,6 +270,22 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._rewound[place] = _Rewind(position, begin)
         self._lost.add(partition)
         consumer.pause(partition)
+
+    async def _look_at_ends(self, consumer: AIOKafkaConsumer) -> None:
+        """Read again what ends before our place in it: it was made anew, and our place there is one record off its end.
+
+        A fetch may say so for a moment after another broker came to lead; asked for the end, Kafka waits until it knows it.
+        """
+        for place, cursor in list(self._cursors.items()):
+            partition = TopicPartition(*place)
+            if place in self._rewound or partition in self._lost or partition not in consumer.assignment():
+                continue
+            end = consumer.highwater(partition)
+            if end is not None and end < cursor.next_offset:
+                (end,) = (await consumer.end_offsets([partition])).values()
+                begin = await _beginning(consumer, partition)
+                if end < cursor.next_offset and place in self._cursors:
+                    await self._rewind(consumer, partition, "the topic ends before the offset we need", begin)
 
     async def _judge_rewinds(self, consumer: AIOKafkaConsumer) -> None:
         """Decide about partitions that were read again to their end.
@@ -319,6 +345,11 @@ class _Rewind:
         if end != self._end:
             self._end, self._since = end, time.monotonic()
         return time.monotonic() - self._since > REFILL_PATIENCE_SECONDS
+
+
+def _last_taken(cursor: Cursor) -> int:
+    """Return the offset of the record before our place; at the beginning there is none."""
+    return max(0, cursor.next_offset - 1)
 
 
 async def _beginning(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
