@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate faults faults-nightly fix lock contracts bench bench-growth bench-year bench-cards
+.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate faults faults-nightly faults-peers fix lock contracts bench bench-growth bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -80,6 +80,9 @@ bench-year: setup ## Measure the whole year: seconds per stage, CPU and memory p
 
 bench-cards: setup ## Measure how fast a till is told about a card, idle and while history is imported
 	@$(BIN)/python bench/cards.py
+
+faults-peers: setup ## The same faults against us and our peers: what is lost, what is done twice (ONLY=F1,F5 WHO=Quix SEED=1)
+	@$(BIN)/python bench/faulted.py $(if $(ONLY),--only $(ONLY)) $(if $(WHO),--who $(WHO)) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## Write the locks (versions and hashes, no addresses); UPGRADE=1 chooses newer versions
 	@$(COMPILE) pyproject.toml $(MEMBERS) --group dev $(OURS) --no-emit-package tillstream -o requirements.lock

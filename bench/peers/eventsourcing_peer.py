@@ -1,11 +1,13 @@
-"""eventsourcing 9.5.6 as it comes: a log of its own in PostgreSQL and a ProjectionRunner. `fill` records the payments, `project` projects.
+"""eventsourcing 9.5.6 as it comes: a log of its own in PostgreSQL and a ProjectionRunner. `fill` records the payments, `project` projects,
+`write` goes on recording orders of one payment at a rate.
 
 Effectively once: its tracking record is written in the transaction of each event. Locking mode, its default, since its database functions
-lose events.
+(`FUNCTIONS=y`) lose events.
 """
 
 import os
 import sys
+import time
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -78,6 +80,7 @@ def environment(address: str, prefix: str = "") -> dict[str, str]:
         f"{prefix}POSTGRES_PORT": str(place["port"]),
         f"{prefix}POSTGRES_USER": str(place["user"]),
         f"{prefix}POSTGRES_PASSWORD": str(place.get("password", "")),
+        f"{prefix}POSTGRES_ENABLE_DB_FUNCTIONS": os.environ.get("FUNCTIONS", "n"),
     }
 
 
@@ -99,6 +102,20 @@ def fill() -> None:
     application.close()
 
 
+def write() -> None:
+    """Record orders by number, each paid at once by one of 20,000 customers, at a rate until it is ended."""
+    application = Orders(environment(os.environ["LOG"]))
+    rate, number, began = float(os.environ["RATE"]), int(os.environ["FIRST"]), time.monotonic()
+    recorded = 0
+    while True:
+        while recorded < (time.monotonic() - began) * rate:
+            order, customer = str(UUID(int=number + recorded)), str(UUID(int=(number + recorded) % 20_000))
+            payment = {"order_id": order, "customer_id": customer, "payment_id": order, "method": "card"}
+            application.save(Order(order, {**payment, "amount_minor": 100, "paid_minor": 100}))
+            recorded += 1
+        time.sleep(0.005)
+
+
 def project() -> None:
     env = {**environment(os.environ["LOG"]), **environment(os.environ["PG"], "PAYMENTS_")}
     runner = ProjectionRunner(application_class=Orders, projection_class=Payments, view_class=View, env=env)
@@ -107,4 +124,4 @@ def project() -> None:
 
 
 if __name__ == "__main__":
-    fill() if os.environ["MODE"] == "fill" else project()
+    {"fill": fill, "write": write, "project": project}[os.environ["MODE"]]()
