@@ -11,7 +11,7 @@ from faultlab.simulation.installation import Defences
 from faultlab.simulation.run import Scenario, run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-WITHIN = 200
+WITHIN = 500
 
 
 @cache
