@@ -215,6 +215,11 @@ def _move_head(transaction: Transaction, values: Any) -> Result:
     return Result(count=1)
 
 
+def _last_time(transaction: Transaction, values: Any) -> Result:
+    row = transaction.get("log", values[0])
+    return _named(("recorded_at",), [row] if row else [])
+
+
 def _append_at_once(transaction: Transaction, values: Any) -> Result:
     kinds = [kind or "as it is" for kind in _AT_ONCE.findall(at_once._APPEND)]
     recorded_at, *arrays = [
@@ -233,6 +238,7 @@ def _append_at_once(transaction: Transaction, values: Any) -> Result:
     )
     if _answers(transaction, [answers[0]]).rows or not follow_each_other:
         return Result([(None,)])
+    recorded_at = max([recorded_at, *(time for (time,) in _last_time(transaction, [head]).rows)])
     _move_head(transaction, [head + len(streams)])
     copied = [
         (head + number, recorded_at, *row)
@@ -421,6 +427,7 @@ MEANINGS: dict[str, Meaning] = {
     "SELECT position FROM log_head": _head,
     "UPDATE log_head SET position = %s": _move_head,
     at_once._APPEND: _append_at_once,
+    append._LAST_TIME: _last_time,
     append._VERSIONS: _versions,
     append._ANSWERS: _answers,
     append._STORE_ANSWERS: _store_answers,

@@ -1,16 +1,19 @@
 import random
+from datetime import timedelta
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from till_platform.context import Context
-from till_platform.eventstore import group_commit
+from till_platform.eventstore import append as one_by_one
+from till_platform.eventstore import at_once, group_commit
 from till_platform.eventstore.append import Commit, StoredAnswer, append
 from till_platform.eventstore.at_once import FEW, append_at_once
 from till_platform.eventstore.schema import migrate
 from till_platform.eventstore.stored import LoggedEvent
 
-from .things import Parcel, paid_parcel
+from .things import NOON, Parcel, paid_parcel
 
 pytestmark = pytest.mark.integration
 WRITTEN = (
@@ -52,7 +55,7 @@ def handed_in(chance, versions):
 
 
 def test_what_is_appended_at_once_or_refused_is_what_would_be_one_by_one(committer, database, other):
-    chance, at_once = random.Random(5), 0
+    chance, taken_whole = random.Random(5), 0
     for connection in (database, other):
         connection.execute(ASK)
     streams = [f"parcel-{number}" for number in range(12)]
@@ -63,14 +66,36 @@ def test_what_is_appended_at_once_or_refused_is_what_would_be_one_by_one(committ
             wanted = append(other, commits)
         outcomes = committer.append_blocking(commits)
         assert [told(one) for one in outcomes] == [told(one) for one in wanted]
-        at_once += all(isinstance(one, int) for one in wanted)
+        taken_whole += all(isinstance(one, int) for one in wanted)
     for query in WRITTEN:
         assert database.execute(query).fetchall() == other.execute(query).fetchall()
-    assert 30 < at_once < 120, "both ways are taken"
+    assert 30 < taken_whole < 120, "both ways are taken"
 
 
 def told(outcome):
     return outcome if isinstance(outcome, int) else (type(outcome), str(outcome))
+
+
+def one_event():
+    events = [LoggedEvent.of(recorded) for recorded in paid_parcel().collect_events()]
+    return Commit(events, Context(correlation_id="c"))
+
+
+def test_times_follow_positions_whoever_waited_for_whom(database, monkeypatch):
+    """The second command looked at its clock a minute before the first one was let in."""
+    clock = SimpleNamespace(now=lambda _: NOON)
+    for module in (at_once, one_by_one):
+        monkeypatch.setattr(module, "datetime", clock)
+    assert append_at_once(database, [one_event()]) == [1]
+    clock.now = lambda _: NOON - timedelta(minutes=1)
+    assert append_at_once(database, [one_event()]) == [2]
+    clock.now = lambda _: NOON + timedelta(minutes=1)
+    assert append_at_once(database, [one_event()]) == [3]
+    clock.now = lambda _: NOON
+    with database.transaction():
+        assert append(database, [one_event()]) == [4]
+    times = database.execute("SELECT recorded_at FROM log ORDER BY position").fetchall()
+    assert times == [(NOON,), (NOON,), (NOON + timedelta(minutes=1),), (NOON + timedelta(minutes=1),)]
 
 
 def test_where_one_does_not_fit_nothing_is_written(database):
@@ -84,12 +109,12 @@ def test_where_one_does_not_fit_nothing_is_written(database):
     assert database.execute("SELECT position FROM log_head").fetchone() == (1,)
 
 
-@pytest.mark.parametrize(("amount", "at_once"), [(FEW, True), (FEW + 1, False)])
-async def test_few_events_go_at_once_and_more_by_copy(log, database, monkeypatch, amount, at_once):
+@pytest.mark.parametrize(("amount", "together"), [(FEW, True), (FEW + 1, False)])
+async def test_few_events_go_at_once_and_more_by_copy(log, database, monkeypatch, amount, together):
     asked = []
     monkeypatch.setattr(
         group_commit, "append_at_once", lambda *given: asked.append(len(given)) or append_at_once(*given)
     )
     assert await log.save(*(paid_parcel() for _ in range(amount))) == amount
-    assert bool(asked) is at_once
+    assert bool(asked) is together
     assert database.execute("SELECT count(*) FROM log").fetchone() == (amount,)

@@ -10,7 +10,7 @@ RELEASED = {
     "kept_projections": "31a9150f356ddbe8de82263a7cac8f0a56e8e6c313f2263a4f2140e83da53918",
     "letters_settled_once": "23aee0ab4237f5662ea5781a164511ade656828e49b3764795022869e1ba567d",
     "snapshots": "a9d4a5f78c3c58d0db9067f82a7264f1003f9602facbd13cbd8b626baa623a0b",
-    "append_at_once": "0d66ac1f122f009b03b8ff54bbe6f09d1bdbd175663220f1fcb8bf0a967b22e3",
+    "append_at_once": "c8498912fb6961319c3b6db4a4add30a036305e033dfdd59b8dddbe52542b921",
 }
 
 

@@ -41,6 +41,7 @@ _VERSIONS = """
 SELECT wanted.stream, coalesce((SELECT max(sequence) FROM log WHERE log.stream = wanted.stream), 0)
 FROM unnest(%s::text[]) AS wanted (stream)
 """
+_LAST_TIME = "SELECT recorded_at FROM log WHERE position = %s"
 _ANSWERS = "SELECT key, status, body, fingerprint FROM answer WHERE key = ANY(%s)"
 _STORE_ANSWERS = """
 INSERT INTO answer (key, fingerprint, status, body, position, recorded_at)
@@ -89,7 +90,7 @@ def append(connection: Connection[Any], commits: Sequence[Commit]) -> list[Outco
     head = lock_head(connection)
     versions = _versions(connection, commits)
     answered = _answered(connection, commits)
-    now = datetime.now(UTC)
+    now = _time_after(connection, head)
     rows: list[tuple[Any, ...]] = []
     outcomes: list[Outcome] = []
     accepted: list[tuple[Commit, int]] = []
@@ -116,6 +117,13 @@ def lock_head(connection: Connection[Any]) -> int:
     row = connection.execute("SELECT position FROM log_head FOR UPDATE").fetchone()
     assert row is not None, "the log has no head: was the database migrated?"
     return int(row[0])
+
+
+def _time_after(connection: Connection[Any], head: int) -> datetime:
+    """Return the time, or that of the last event where another process's clock is ahead: times follow positions."""
+    last = connection.execute(_LAST_TIME, [head]).fetchall()
+    latest: datetime = max([datetime.now(UTC), *(before for (before,) in last)])
+    return latest
 
 
 def _versions(connection: Connection[Any], commits: Iterable[Commit]) -> dict[str, int]:

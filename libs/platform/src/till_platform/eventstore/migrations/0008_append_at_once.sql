@@ -17,6 +17,8 @@ BEGIN
     ) THEN
         RETURN NULL;
     END IF;
+    -- Who asked first may be let in last: times follow positions all the same.
+    recorded := greatest(recorded, (SELECT recorded_at FROM log WHERE log.position = head));
     UPDATE log_head SET position = head + cardinality(streams);
     INSERT INTO log (position, recorded_at, stream, sequence, id, type, key, data, public, occurred_at,
                      correlation_id, causation_id, actor, store_id, traceparent)
