@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import httpx2
 from engine import COMPOSE, DOCKER, engine, install, why_not
 
 from till_platform.audit.keys import SigningKey
+from till_platform.local.ports import Ports
 from till_platform.testing.running import AUDIENCE, ISSUER, Issuer, eventually
 from tillstream.demo.dataset import Dataset
 from tillstream.demo.importing import import_history
@@ -113,7 +113,8 @@ def main() -> None:
     step("Docker engine", install)
     with engine(HOME) as environment:
         images = step("base images", lambda: base_images.make(HOME, environment))
-        ports = {service: free_port() for service in SERVICES}
+        held = Ports(HOME)  # out of the range from which outgoing connections take theirs
+        ports = {name: held.claim(name) for name in (*SERVICES, "kafka")}
         folder, issuer = prepared(images, ports)
         project = Project(folder, environment, issuer, ports)
         try:
@@ -147,7 +148,6 @@ def prepared(images: dict[str, str], ports: dict[str, int]) -> tuple[Path, Issue
         **images,
         **{f"TILL_{service.upper()}_PORT": port for service, port in ports.items()},
         "TILL_IMAGE": "tillstream-check/tillstream",
-        "TILL_KAFKA_PORT": free_port(),
         "TILL_KEYS": "./keys",
         "TILL_AUTH_ISSUER": ISSUER,
         "TILL_AUTH_AUDIENCE": AUDIENCE,
@@ -269,12 +269,6 @@ def step(name: str, work: Callable[[], Any]) -> Any:
 
 def say(line: str) -> None:
     print(f"compose-check: {line}", flush=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
