@@ -11,28 +11,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import psycopg
+import uvloop
 from contest import Claim, Contender, Contest, Sample, Wrong
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as TheirAggregate
 from eventsourcing.domain import event
-from psycopg_pool import ConnectionPool
 
 from till_events import catalogue
 from till_events.base import Event
 from till_events.codec import encode
 from till_events.order import OrderPaymentRecorded
 from till_platform.domain import Aggregate
-from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
 from till_platform.process import SWITCH_SECONDS
 from till_platform.testing.infra import Infra
+from till_platform.testing.logs import open_log
 
 assert catalogue
 CALLERS = 64
@@ -102,13 +101,8 @@ def appending(name: str, address: str, before: int = 0) -> Contender:
     def run() -> Sample:
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)  # as every process of ours does
-        committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
-        with ConnectionPool(address, min_size=1, max_size=2, open=True, kwargs={"autocommit": True}) as pool:
-            threads = ThreadPoolExecutor(2)
-            log = Log("order", pool, committer, threads)
-            sample = timed(AMOUNTS[OURS], lambda: asyncio.run(append(log, AMOUNTS[OURS])))
-            committer.close()
-            threads.shutdown()
+        with open_log(address) as log:
+            sample = timed(AMOUNTS[OURS], lambda: uvloop.run(append(log, AMOUNTS[OURS])))
         sys.setswitchinterval(before)
         seen.check(sample.amount)
         return sample

@@ -1,28 +1,26 @@
 """B7: what was an order like at some time in the past? One of 100 events is folded up to a version, again and again."""
 
-import asyncio
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
+import uvloop
 from append import LIBRARY, NOON, OURS, library_settings
 from contest import Bound, Claim, Contender, Contest, Sample, Wrong
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate as TheirAggregate
 from eventsourcing.domain import event
-from psycopg_pool import ConnectionPool
 
 from till_events.base import Event
 from till_events.order import OrderPaymentRecorded
 from till_platform.domain import Aggregate
-from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
 from till_platform.testing.infra import Infra
+from till_platform.testing.logs import open_log
 
 EVENTS, AGGREGATES, READS = 100, 200, 1_000
 
@@ -88,13 +86,8 @@ def ours(infra: Infra) -> Contender:
         return times
 
     def run() -> Sample:
-        committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
-        with ConnectionPool(address, min_size=1, max_size=2, open=True, kwargs={"autocommit": True}) as pool:
-            threads = ThreadPoolExecutor(2)
-            sample = sample_of(lambda: asyncio.run(read(Log("order", pool, committer, threads))))
-            committer.close()
-            threads.shutdown()
-        return sample
+        with open_log(address) as log:
+            return sample_of(lambda: uvloop.run(read(log)))
 
     return Contender(OURS, "any version of any aggregate", run)
 

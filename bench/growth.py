@@ -4,19 +4,18 @@ A year is as many payments as the Complete Journey has receipts (`TILL_BENCH_YEA
 year later. To reach: at ten years not more than 10 % slower than at one, judged within each round. The plot goes to `bench/results`.
 """
 
-import asyncio
 import itertools
 import os
 import random
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import uvloop
 from append import Order, appending, payment
 from catch_up import EXACT, OUR_PROGRAM, Stage
 from catching import Watch, end, running
@@ -24,18 +23,17 @@ from contest import Claim, Contender, Contest, Open, Sample, Wrong, interval, sa
 from payments import Years, topic_of
 from plot import Line, Point, svg_of
 from psycopg.errors import InsufficientPrivilege
-from psycopg_pool import ConnectionPool
 from replay import caught_up, digests, rebuild
 from run import FULL_ROUNDS, ended, measure, options
 
 from till_platform.context import Context
 from till_platform.domain import RecordedEvent
 from till_platform.eventstore.append import Commit, append
-from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
 from till_platform.eventstore.stored import LoggedEvent
 from till_platform.testing.infra import Infra
+from till_platform.testing.logs import open_log
 
 YEAR = int(os.environ.get("TILL_BENCH_YEAR", "155848"))
 SIZES = (1, 3, 10)
@@ -116,15 +114,10 @@ def looking_up(address: str, years: int) -> Contender:
 
     def run() -> Sample:
         wanted = list(itertools.islice(names(), LOOK_UPS))
-        committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
-        with (
-            ConnectionPool(address, min_size=1, max_size=2, open=True, kwargs={"autocommit": True}) as pool,
-            ThreadPoolExecutor(1) as threads,
-        ):
+        with open_log(address) as log:
             started = time.perf_counter()
-            events = asyncio.run(look(Log("order", pool, committer, threads), wanted))
+            events = uvloop.run(look(log, wanted))
             seconds = time.perf_counter() - started
-            committer.close()
         if events != LOOK_UPS:
             raise Wrong(f"{LOOK_UPS} orders of one event each have {events}")
         return Sample(LOOK_UPS, seconds)

@@ -28,6 +28,7 @@ from till_platform.relay.kafka_side import KafkaSide
 from till_platform.relay.relay import Relay
 from till_platform.settings import Settings
 from till_platform.testing.infra import Infra
+from till_platform.testing.logs import committer_for
 
 NAIVE, LIMIT = "naive outbox", "cursor and send"
 BACKLOG = {OURS: 40_000, LIMIT: 40_000, NAIVE: 1_500}
@@ -53,7 +54,7 @@ def ours(infra: Infra) -> Contender:
 
     async def publish() -> Sample:
         settings = settings_of(infra, address, f"relay{next(topics)}")
-        committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
+        committer = committer_for(address)
         relay = Relay("order", lambda: psycopg.connect(address, autocommit=True), KafkaSide(settings), idle_seconds=1)
         loop = asyncio.get_running_loop()
         committer.on_commit(lambda: loop.call_soon_threadsafe(relay.wake))

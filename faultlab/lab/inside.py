@@ -23,7 +23,7 @@ from till_platform.clock import SystemClock
 from till_platform.effects import sender
 from till_platform.effects.sender import SenderLoop
 from till_platform.eventstore import append as appending
-from till_platform.eventstore import group_commit
+from till_platform.eventstore import commit_lanes, commit_thread
 from till_platform.eventstore.log import Log
 from till_platform.relay.relay import Relay
 from till_platform.worker import transaction
@@ -49,8 +49,8 @@ def _of_an_effect(given: dict[str, Any], _: Any) -> bool:
 
 
 POINTS = {
-    "command-written-not-committed": Point(group_commit, "append", after=True),
-    "command-committed-not-answered": Point(group_commit.GroupCommit, "_transact", after=True),
+    "command-written-not-committed": Point(commit_thread, "append", after=True),
+    "command-committed-not-answered": Point(commit_lanes, "_append", after=True),
     "read-not-sent": Point(Relay, "_publish", after=False),
     "sent-not-marked": Point(Relay, "_mark", after=False),
     "marked": Point(Relay, "_mark", after=True),

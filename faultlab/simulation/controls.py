@@ -17,7 +17,7 @@ from faultlab.simulation.shop import PAID, Payments
 from faultlab.simulation.world import World
 from till_events.order import OrderPaymentRecorded
 from till_platform.effects.sender import Effect, SenderLoop
-from till_platform.eventstore import append, group_commit
+from till_platform.eventstore import append, commit_lanes, commit_thread
 from till_platform.projections.projection import Projection
 from till_platform.relay.relay import Relay
 from till_platform.worker import cursor, loop, transaction
@@ -114,10 +114,13 @@ def _serial_positions(_: World) -> Iterator[None]:
         connection.reserved = connection.database.number("log_position", amount) - amount
         return real(connection, commits)
 
+    async def refuse(*_: Any) -> None:
+        """Leave everything to the above."""
+
     with (
         patch.object(append, "lock_head", lambda connection: connection.reserved),
-        patch.object(group_commit, "append", appended),
-        patch.object(group_commit, "append_at_once", lambda *_: None),
+        patch.object(commit_thread, "append", appended),
+        patch.object(commit_lanes, "_append", refuse),
         patch.object(transaction, "append", appended),
     ):
         yield

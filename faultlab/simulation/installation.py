@@ -8,7 +8,7 @@ from typing import Any
 
 from faultlab.simulation.kafka import Broker
 from faultlab.simulation.kafka_clients import Consumer, KafkaSide
-from faultlab.simulation.postgres import Database, Pool
+from faultlab.simulation.postgres import Database, Pool, connect_in_loop
 from faultlab.simulation.provider import Provider
 from faultlab.simulation.shop import Code, Heard, Payments, PointsView, PointsWhenPaid, Thanks, ThanksSender
 from faultlab.simulation.world import Process, World
@@ -195,9 +195,10 @@ class Installation:
     def _add_log(self, running: Running) -> None:
         database, process = self.databases[running.service], running.process
         connect: Any = lambda: database.connect(process)  # noqa: E731
-        committer = GroupCommit(connect)
+        in_loop: Any = lambda: connect_in_loop(database, process)  # noqa: E731
+        committer = GroupCommit(connect, in_loop)
         pool: Any = Pool(database, process)
-        running.log = Log(running.service, pool, committer, running.threads)
+        running.log = Log(running.service, pool, committer, running.threads, in_loop)
         if running.service == "order":
             assert running.relay is not None
             committer.on_commit(lambda: _wake(process, running.relay))

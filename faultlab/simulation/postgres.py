@@ -319,7 +319,14 @@ class Session:
             self.current = None
             mine.release()
 
-    def execute(self, query: Any, parameters: Any = (), *, binary: bool = False) -> "Cursor":  # noqa: ARG002 - the model has one format
+    def execute(
+        self,
+        query: Any,
+        parameters: Any = (),
+        *,
+        binary: bool = False,  # noqa: ARG002 - the model has one format, and no plans
+        prepare: bool | None = None,  # noqa: ARG002
+    ) -> "Cursor":
         return Cursor(self).execute(query, parameters)
 
     def cursor(self, *, row_factory: Any = None) -> "Cursor":
@@ -403,6 +410,52 @@ class Cursor:
             )
             make = self._row_factory(self)
             self._rows = [make(row) for row in result.rows]
+
+
+class _Line:
+    """Whom a process asks to wait for one connection."""
+
+    _max_workers = 1
+
+
+class SessionInLoop:
+    """What our code takes for an `AsyncConnection`: the event loop goes on while a statement is on its way."""
+
+    def __init__(self, session: Session, line: _Line) -> None:
+        self._session = session
+        self._line = line
+        self.pgconn = SimpleNamespace(finish=session.close)
+
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    async def execute(
+        self,
+        query: Any,
+        parameters: Any = (),
+        *,
+        prepare: bool | None = None,  # noqa: ARG002 - the model has no plans, and one format
+        binary: bool = False,  # noqa: ARG002
+    ) -> "CursorInLoop":
+        run = self._session.process.run_in_executor
+        return CursorInLoop(await run(self._line, self._session.execute, query, parameters))
+
+
+class CursorInLoop:
+    """What our code takes for an `AsyncCursor`; all rows are here at once."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    async def fetchall(self) -> list[Any]:
+        return list(self._cursor.fetchall())
+
+
+async def connect_in_loop(database: "Database", process: Process) -> SessionInLoop:
+    """Open a session that the event loop of a process waits for."""
+    line = _Line()
+    return SessionInLoop(await process.run_in_executor(line, database.connect, process), line)
 
 
 class Result:

@@ -15,7 +15,8 @@ from psycopg.errors import UniqueViolation
 from faultlab.simulation.postgres import Result, Row, Transaction
 from faultlab.simulation.read_models import column, meaning_of_read_model
 from till_platform.effects import sender
-from till_platform.eventstore import append, at_once, snapshots, streams
+from till_platform.eventstore import append, at_once, jobs, snapshots, streams
+from till_platform.eventstore.streams import LAST
 from till_platform.projections import tables
 from till_platform.relay import relay, rows
 from till_platform.worker import cursor, letters, parking, unit
@@ -221,7 +222,7 @@ def _last_time(transaction: Transaction, values: Any) -> Result:
 
 
 def _append_at_once(transaction: Transaction, values: Any) -> Result:
-    kinds = [kind or "as it is" for kind in _AT_ONCE.findall(at_once._APPEND)]
+    kinds = [kind or "as it is" for kind in _AT_ONCE.findall(at_once.APPEND)]
     recorded_at, *arrays = [
         given if kind == "as it is" else column(given, kind) for given, kind in zip(values, kinds, strict=True)
     ]
@@ -264,6 +265,17 @@ def _newer(transaction: Transaction, values: Any) -> Result:
         newer = [row for row in transaction.stream(stream) if version < row["sequence"] <= upto]
         found += sorted(newer, key=lambda row: int(row["sequence"]))
     return _named(("stream", "sequence", "type", "data", "key"), found)
+
+
+def _whole(transaction: Transaction, values: Any) -> Result:
+    """No stream here gets long enough for a snapshot."""
+    (streams,) = values
+    return _newer(transaction, [streams, [0] * len(streams), LAST])
+
+
+def _no_plans(_: Transaction, __: Any) -> Result:
+    """Nothing here is planned."""
+    return NOTHING
 
 
 def _no_snapshots(_: Transaction, __: Any) -> Result:
@@ -426,7 +438,7 @@ MEANINGS: dict[str, Meaning] = {
     "SELECT position FROM log_head FOR UPDATE": _lock_head,
     "SELECT position FROM log_head": _head,
     "UPDATE log_head SET position = %s": _move_head,
-    at_once._APPEND: _append_at_once,
+    at_once.APPEND: _append_at_once,
     append._LAST_TIME: _last_time,
     append._VERSIONS: _versions,
     append._ANSWERS: _answers,
@@ -437,6 +449,8 @@ MEANINGS: dict[str, Meaning] = {
     " AND sequence > coalesce(%(gt)s::int, 0) AND (%(lte)s::int IS NULL OR sequence <= %(lte)s::int)"
     " ORDER BY sequence ASC LIMIT %(limit)s::bigint": _one_stream,
     streams._NEWER: _newer,
+    streams.WHOLE: _whole,
+    jobs.BY_INDEX: _no_plans,
     snapshots._READ: _no_snapshots,
     unit._ASK: _ask,
     relay._PENDING: _pending,

@@ -13,7 +13,7 @@ from typing import Any
 from faultlab.simulation.world import Process, Thread, World, here
 from till_platform import context
 from till_platform.effects import sender
-from till_platform.eventstore import append, at_once, group_commit
+from till_platform.eventstore import append, at_once, commit_lanes, commit_thread, jobs
 from till_platform.relay import relay
 from till_platform.worker import loop
 
@@ -73,8 +73,10 @@ def substituted(world: World) -> Iterator[None]:
             return world.clock()
 
     monotonic = SimpleNamespace(monotonic=lambda: world.now)
+    ticks = lambda: world.now  # noqa: E731 - a clock
     replaced: list[tuple[Any, str, Any]] = [
-        (group_commit, "threading", SimpleNamespace(Thread=start_thread, Condition=Condition)),
+        (commit_thread, "threading", SimpleNamespace(Thread=start_thread, Condition=Condition)),
+        (commit_thread, "perf_counter", ticks),
         (append, "datetime", Datetime),
         (at_once, "datetime", Datetime),
         (append, "uuid7", world.new_id),
@@ -86,7 +88,7 @@ def substituted(world: World) -> Iterator[None]:
         (relay, "time", monotonic),
         (loop, "time", monotonic),
         *((module, "_log", _LogLines(world, module.__name__.rsplit(".", 1)[1])) for module in (loop, relay, sender)),
-        (group_commit, "_log", _LogLines(world, "group_commit")),
+        *((module, "_log", _LogLines(world, "group_commit")) for module in (commit_lanes, commit_thread, jobs)),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     for module, name, value in replaced:

@@ -13,12 +13,12 @@ from till_platform.batch import Fact
 from till_platform.context import Context
 from till_platform.effects import sender
 from till_platform.eventstore.append import _ANSWERS, Commit, StoredAnswer, append
-from till_platform.eventstore.at_once import append_at_once
 from till_platform.eventstore.schema import migrate
 from till_platform.eventstore.stored import LoggedEvent
 from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.relay import relay
+from till_platform.testing.logs import append_at_once
 from till_platform.worker import cursor, letters, parking, unit
 from till_platform.worker.cursor import Cursor
 from till_platform.worker.reading import Entry, Letter

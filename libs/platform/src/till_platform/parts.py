@@ -2,14 +2,15 @@
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 from psycopg_pool import ConnectionPool
 
 from till_platform.clock import Clock, SystemClock
@@ -97,6 +98,13 @@ def still_there(connection: Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
 
 
+async def connect_in_loop(settings: Settings) -> AsyncConnection[Any]:
+    """Open the same for the event loop, for statements that are transactions of their own."""
+    return await AsyncConnection.connect(
+        settings.database, autocommit=True, options=_SESSION, application_name=settings.service, **_ALIVE
+    )
+
+
 def connect(settings: Settings, *, long: bool = False) -> Connection[Any]:
     """Open a connection that notices a dead server and, unless `long`, gives up locks it sits on."""
     options = _LONG_SESSION if long else _SESSION
@@ -118,7 +126,9 @@ async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIte
     )
     await asyncio.to_thread(pool.open)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reads")
-    committer = GroupCommit(_connector(settings))
+    in_loop = partial(connect_in_loop, settings)
+    committer = GroupCommit(partial(connect, settings), in_loop)
+    log = Log(settings.service, pool, committer, threads, in_loop)
     cache = Cache(settings.redis)
     try:
         yield Parts(
@@ -127,16 +137,13 @@ async def open_parts(settings: Settings, clock: Clock | None = None) -> AsyncIte
             pool=pool,
             threads=threads,
             committer=committer,
-            log=Log(settings.service, pool, committer, threads),
+            log=log,
             reads=Reads(pool, threads),
             valkey=cache,
         )
     finally:
-        await asyncio.to_thread(committer.close)
+        await committer.aclose()
+        log.close()
         await cache.close()
         threads.shutdown(wait=True)
         await asyncio.to_thread(pool.close)
-
-
-def _connector(settings: Settings) -> Callable[[], Connection[Any]]:
-    return lambda: connect(settings)

@@ -1,13 +1,9 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import psycopg
 import pytest
-from psycopg_pool import ConnectionPool
 
 from till_events import catalogue
-from till_platform.eventstore.group_commit import GroupCommit
-from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
+from till_platform.testing.logs import committer_for, open_log
 
 assert catalogue
 
@@ -22,17 +18,15 @@ def dsn(infra):
 
 @pytest.fixture
 def committer(dsn):
-    made = GroupCommit(lambda: psycopg.connect(dsn, autocommit=True))
+    made = committer_for(dsn)
     yield made
     made.close()
 
 
 @pytest.fixture
 def log(dsn, committer):
-    with ConnectionPool(dsn, min_size=1, max_size=8, open=True, kwargs={"autocommit": True}) as pool:
-        threads = ThreadPoolExecutor(8)
-        yield Log("order", pool, committer, threads)
-        threads.shutdown()
+    with open_log(dsn, committer=committer, threads=8) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import pytest
 
 from till_platform.context import Context
 from till_platform.eventstore import append as one_by_one
-from till_platform.eventstore import at_once, group_commit
+from till_platform.eventstore import at_once, commit_lanes
 from till_platform.eventstore.append import Commit, StoredAnswer, append
-from till_platform.eventstore.at_once import FEW, append_at_once
+from till_platform.eventstore.at_once import FEW
 from till_platform.eventstore.schema import migrate
 from till_platform.eventstore.stored import LoggedEvent
+from till_platform.testing.logs import append_at_once
 
 from .things import NOON, Parcel, paid_parcel
 
@@ -54,7 +55,7 @@ def handed_in(chance, versions):
     return commits
 
 
-def test_what_is_appended_at_once_or_refused_is_what_would_be_one_by_one(committer, database, other):
+async def test_what_is_appended_at_once_or_refused_is_what_would_be_one_by_one(committer, database, other):
     chance, taken_whole = random.Random(5), 0
     for connection in (database, other):
         connection.execute(ASK)
@@ -64,7 +65,7 @@ def test_what_is_appended_at_once_or_refused_is_what_would_be_one_by_one(committ
         commits = handed_in(chance, {stream: found.get(stream, 0) for stream in streams})
         with other.transaction():
             wanted = append(other, commits)
-        outcomes = committer.append_blocking(commits)
+        outcomes = await committer.append(commits)
         assert [told(one) for one in outcomes] == [told(one) for one in wanted]
         taken_whole += all(isinstance(one, int) for one in wanted)
     for query in WRITTEN:
@@ -112,9 +113,8 @@ def test_where_one_does_not_fit_nothing_is_written(database):
 @pytest.mark.parametrize(("amount", "together"), [(FEW, True), (FEW + 1, False)])
 async def test_few_events_go_at_once_and_more_by_copy(log, database, monkeypatch, amount, together):
     asked = []
-    monkeypatch.setattr(
-        group_commit, "append_at_once", lambda *given: asked.append(len(given)) or append_at_once(*given)
-    )
+    original = commit_lanes._append
+    monkeypatch.setattr(commit_lanes, "_append", lambda *given: asked.append(len(given)) or original(*given))
     assert await log.save(*(paid_parcel() for _ in range(amount))) == amount
     assert bool(asked) is together
     assert database.execute("SELECT count(*) FROM log").fetchone() == (amount,)

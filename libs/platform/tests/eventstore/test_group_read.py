@@ -7,23 +7,33 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from till_platform.eventstore.group_read import AT_ONCE, READERS, GroupRead
+from till_platform.eventstore.group_read import AT_ONCE, GroupRead
 
 from .things import Parcel
 
 
 class Shelf:
-    """What is read from; it can be held shut, so that callers queue up."""
+    """What is read from. A glance can be held up, so that callers queue; what is long or broken is only seen by whoever reads on."""
 
     def __init__(self):
-        self.asked = []
-        self.open = threading.Event()
+        self.glanced, self.asked = [], []
+        self.lit, self.open = asyncio.Event(), threading.Event()
+        self.lit.set()
         self.open.set()
-        self.broken = {}
+        self.long, self.broken, self.away = set(), {}, False
+
+    async def glance(self, streams):
+        self.glanced.append(sorted(streams))
+        await self.lit.wait()
+        if self.away or self.broken.keys() & streams.keys():
+            raise psycopg.OperationalError("away")
+        return {stream: cls(stream) for stream, cls in streams.items() if stream not in self.long}
 
     def read(self, streams):
         self.asked.append(sorted(streams))
         assert self.open.wait(10)
+        if self.away:
+            raise psycopg.OperationalError("away")
         for stream in streams:
             if stream in self.broken:
                 raise self.broken[stream]
@@ -38,60 +48,70 @@ def shelf():
 @pytest.fixture
 def reads(shelf):
     with ThreadPoolExecutor(4) as threads:
-        yield GroupRead(shelf.read, threads)
+        yield GroupRead(shelf.glance, shelf.read, threads)
 
 
 async def queued(reads, shelf, streams):
-    """Ask while all readers are busy; return what came of it, and which queries."""
-    shelf.open.clear()
-    busy = []
-    for number in range(READERS):
-        busy.append(asyncio.create_task(reads.load(Parcel, f"busy-{number}")))
-        async with asyncio.timeout(10):
-            while len(shelf.asked) <= number:  # noqa: ASYNC110 - a thread tells nobody
-                await asyncio.sleep(0.001)
+    """Ask while somebody else is read; return what came of it."""
+    shelf.lit.clear()
+    busy = asyncio.create_task(reads.load(Parcel, "busy"))
+    await asyncio.sleep(0)
     asking = [asyncio.create_task(reads.load(Parcel, stream)) for stream in streams]
     await asyncio.sleep(0)
-    shelf.open.set()
+    shelf.lit.set()
     found = await asyncio.gather(*asking, return_exceptions=True)
-    await asyncio.gather(*busy)
-    return found, shelf.asked[READERS:]
+    await busy
+    return found
 
 
 async def test_who_comes_while_others_are_read_is_read_together(reads, shelf):
     streams = [f"s-{number}" for number in range(AT_ONCE + 1)]
-    found, queries = await queued(reads, shelf, streams)
+    found = await queued(reads, shelf, streams)
     assert [one.id for one in found] == streams
-    assert sorted(map(len, queries)) == [1, AT_ONCE]
+    assert [len(query) for query in shelf.glanced] == [1, AT_ONCE, 1]
+    assert shelf.asked == [], "no thread had to be woken"
+
+
+async def test_a_long_one_holds_up_nobody(reads, shelf):
+    shelf.long = {"long"}
+    shelf.open.clear()
+    long = asyncio.create_task(reads.load(Parcel, "long"))
+    await asyncio.sleep(0)
+    assert (await reads.load(Parcel, "short")).id == "short"
+    assert not long.done()
+    shelf.open.set()
+    assert (await long).id == "long"
+    assert shelf.asked == [["long"]]
 
 
 async def test_two_who_want_the_same_each_get_one_of_their_own(reads, shelf):
-    (first, second), queries = await queued(reads, shelf, ["s", "s"])
+    first, second = await queued(reads, shelf, ["s", "s"])
     assert (first.id, second.id) == ("s", "s")
     assert first is not second
-    assert queries == [["s"], ["s"]]
+    assert shelf.glanced == [["busy"], ["s"], ["s"]]
 
 
 async def test_what_cannot_be_read_fails_alone(reads, shelf):
     shelf.broken = {"bad": ValueError("an event nobody can read")}
-    (good, bad, fine), _ = await queued(reads, shelf, ["good", "bad", "fine"])
+    good, bad, fine = await queued(reads, shelf, ["good", "bad", "fine"])
     assert (good.id, fine.id) == ("good", "fine")
     assert isinstance(bad, ValueError)
 
 
 async def test_while_the_database_is_away_all_are_told_after_one_attempt(reads, shelf):
-    shelf.broken = {"a": psycopg.OperationalError("away")}
-    found, queries = await queued(reads, shelf, ["a", "b", "c"])
+    shelf.away = True
+    asking = [reads.load(Parcel, stream) for stream in "abc"]
+    found = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(one) for one in found] == [psycopg.OperationalError] * 3
-    assert queries == [["a", "b", "c"]]
+    assert shelf.asked == [["a", "b", "c"]]
 
 
 async def test_who_does_not_wait_any_more_holds_up_nobody(reads, shelf):
-    shelf.open.clear()
+    shelf.lit.clear()
     gone = asyncio.create_task(reads.load(Parcel, "gone"))
     await asyncio.sleep(0.01)
     gone.cancel()
-    shelf.open.set()
+    shelf.lit.set()
     assert (await reads.load(Parcel, "here")).id == "here"
     with pytest.raises(asyncio.CancelledError):
         await gone

@@ -10,7 +10,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from till_events.codec import encode
 from till_platform.context import Context, answering, within
 from till_platform.domain import NotFound
-from till_platform.eventstore import group_commit
+from till_platform.eventstore import commit_thread
 from till_platform.eventstore.append import append
 from till_platform.eventstore.at_once import FEW
 from till_platform.eventstore.errors import DATABASE_AWAY, RepeatedCommand, VersionConflict
@@ -172,7 +172,7 @@ def sits_idle(monkeypatch, database):
 
     def once():
         monkeypatch.setattr(
-            group_commit, "append", lambda *call: monkeypatch.setattr(group_commit, "append", append) or idle(*call)
+            commit_thread, "append", lambda *call: monkeypatch.setattr(commit_thread, "append", append) or idle(*call)
         )
 
     return once

@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 import psycopg
 import pytest
-from psycopg_pool import ConnectionPool
 from pydantic import BaseModel
 
 from till_events import catalogue
 from till_events.order import OrderPaymentRecorded
 from till_platform.domain import Aggregate, Invalid
-from till_platform.eventstore.group_commit import GroupCommit
-from till_platform.eventstore.log import Log
 from till_platform.eventstore.schema import migrate
 from till_platform.http import LogDep, Once, Who, allow
+from till_platform.testing.logs import open_log
 
 pytestmark = pytest.mark.integration
 assert catalogue  # importing it declares every event
@@ -77,13 +75,9 @@ def recorded(infra, house) -> Iterator[psycopg.Connection]:
     address = infra.database("http")
     with psycopg.connect(address, autocommit=True) as connection:
         migrate(connection)
-        committer = GroupCommit(lambda: psycopg.connect(address, autocommit=True))
-        threads = ThreadPoolExecutor(8)
-        with ConnectionPool(address, min_size=1, max_size=8, open=True, kwargs={"autocommit": True}) as pool:
-            house.app.state.parts.log = Log("order", pool, committer, threads)
+        with open_log(address, threads=8) as log:
+            house.app.state.parts.log = log
             yield connection
-            committer.close()
-            threads.shutdown()
 
 
 @pytest.fixture

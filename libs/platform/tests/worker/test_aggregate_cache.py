@@ -19,14 +19,7 @@ class Thing(Aggregate):
 class NothingNewer:
     """A database in which nothing was recorded since."""
 
-    def execute(self, *_: object) -> list[tuple[Any, ...]]:
-        return []
-
-    def cursor(self) -> "NothingNewer":
-        return self
-
-    def stream(self, *_: object, size: int) -> list[tuple[Any, ...]]:
-        assert size
+    def execute(self, *_: object, **__: object) -> list[tuple[Any, ...]]:
         return []
 
 

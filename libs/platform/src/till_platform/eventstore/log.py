@@ -9,13 +9,15 @@ from psycopg_pool import ConnectionPool
 
 from till_platform.context import answer_wanted, current, recorded
 from till_platform.domain import Aggregate, DomainError, NotFound
+from till_platform.eventstore import snapshots
 from till_platform.eventstore.append import Commit, StoredAnswer
 from till_platform.eventstore.errors import RepeatedCommand, VersionConflict
 from till_platform.eventstore.group_commit import GroupCommit
 from till_platform.eventstore.group_read import GroupRead
+from till_platform.eventstore.in_loop import ConnectInLoop, InLoop
 from till_platform.eventstore.recorder import LogApplication, LogRecorder
 from till_platform.eventstore.stored import LoggedEvent
-from till_platform.eventstore.streams import read_stream_at, read_streams
+from till_platform.eventstore.streams import WHOLE, folded, read_stream_at, read_streams
 
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")
@@ -26,11 +28,17 @@ class Log:
     """The event store of one service. Everything that is accepted is in here before anybody is told so."""
 
     def __init__(
-        self, name: str, pool: ConnectionPool[Any], committer: GroupCommit, threads: ThreadPoolExecutor
+        self,
+        name: str,
+        pool: ConnectionPool[Any],
+        committer: GroupCommit,
+        threads: ThreadPoolExecutor,
+        connect_in_loop: ConnectInLoop,
     ) -> None:
         self.name = name
         self.application = LogApplication(name, LogRecorder(pool, committer))
-        self._reads = GroupRead(self._read_streams, threads)
+        self._lane = InLoop(connect_in_loop)
+        self._reads = GroupRead(self._read_short, self._read_streams, threads)
         self._pool = pool
         self._committer = committer
         self._threads = threads
@@ -104,6 +112,18 @@ class Log:
     async def position(self) -> int:
         """Return the position of the last event recorded."""
         return await self._in_thread(self.application.recorder.max_notification_id) or 0
+
+    def close(self) -> None:
+        """Close the connection over which aggregates are read. Pool and committer are their opener's to close."""
+        self._lane.close()
+
+    async def _read_short(self, wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
+        found, long = folded(wanted, await self._lane.rows(WHOLE, [list(wanted)], prepare=False))
+        return {
+            name: aggregate
+            for name, aggregate in found.items()
+            if aggregate.version < snapshots.EVERY and name not in long
+        }
 
     def _read_streams(self, wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
         with self._pool.connection() as connection:
