@@ -197,7 +197,7 @@ def settings_of(infra: Infra, address: str, namespace: str) -> Settings:
 
 async def a_topic(infra: Infra, name: str) -> str:
     settings = settings_of(infra, "postgresql://unused", name)
-    await ensure_topics(settings, ())
+    await ensure_topics(settings, ["order"])
     return settings.topic("order")
 
 

@@ -18,7 +18,18 @@ from till_platform.telemetry import metrics
 from till_platform.worker import transaction
 from till_platform.worker.cursor import Cursor, Partition
 from till_platform.worker.measures import Measures
-from till_platform.worker.reading import Entry, Letter, Reader, Reading, Record
+from till_platform.worker.reading import (
+    KEY,
+    POSITION,
+    PREVIOUS,
+    TYPE,
+    Entry,
+    Letter,
+    Reader,
+    Reading,
+    Record,
+    decoded,
+)
 
 _MOVE = """
 UPDATE checkpoint SET next_offset = step.next_offset, last_position = step.last_position
@@ -30,49 +41,71 @@ WHERE consumer = %s AND checkpoint.topic = step.topic AND checkpoint.partition =
 class NoRepeats(Reader):
     """Takes whatever comes: positions are not looked at, so neither a repeat nor a hole is known. What cannot be read becomes a letter."""
 
-    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:  # noqa: ARG002
-        headers, after = dict(record.headers), Cursor(record.offset + 1)
-        try:
-            kind, _ = headers["ce_type"], headers["ce_partitionkey"]
-        except KeyError:
-            letter = Letter(partition, record, "unreadable-envelope", "a header is missing")
-            reading.entries.append(Entry(partition, record, after, letter=letter))
-            return after
-        if doubt := self._doubt(record, partition, kind):
-            reading.entries.append(Entry(partition, record, after, letter=Letter(partition, record, "forged", doubt)))
-        elif (name := self._wanted.get(kind)) is not None or kind.rsplit(b".v", 1)[0] in self._families:
-            self._decode(record, partition, after, headers, name, reading)
-        return after
+    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
+        reading.before.setdefault(partition, begin)
+        entries, wanted, trust = reading.entries, self.wanted_of(partition[0]), self._trust
+        for record in records:
+            headers = record.headers
+            try:
+                _, _, (one, kind), (two, key) = self.picked[len(headers)](headers)
+                if one != TYPE or two != KEY:
+                    _, _, (_, kind), (_, key) = self.pick(headers)
+            except KeyError:
+                letter = Letter(partition, record, "unreadable-envelope", "a header is missing")
+                entries.append(Entry(partition, record, Cursor(record.offset + 1), letter=letter))
+                continue
+            name = wanted.get(kind)
+            entry = Entry(partition, record, Cursor(record.offset + 1))
+            if (name is None or trust is not None) and (doubt := self._doubt(record, partition, kind)):
+                entry.letter = Letter(partition, record, "forged", doubt)
+                entries.append(entry)
+            elif name is not None or kind.rsplit(b".v", 1)[0] in self._families:
+                decoded(entry, kind, name, key, entries)
+        reading.after[partition] = Cursor(records[-1].offset + 1)
 
 
 class NoLetters(Reader):
     """Knows repeats and holes, and stops at the first record that it cannot read."""
 
-    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:
-        headers = dict(record.headers)
-        position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
-        if position <= cursor.last_position:
-            reading.repeats += 1
-            return cursor.passed(record.offset)
-        if previous != cursor.last_position:
-            return cursor._replace(hole=previous)
-        return self._believe(record, partition, Cursor(record.offset + 1, position), headers, reading)
+    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
+        reading.before.setdefault(partition, begin)
+        cursor = reading.after.get(partition, begin)
+        for record in records:
+            at, after, kind, key = self.needed(record)
+            position = int(at)
+            if position <= cursor.last_position:
+                reading.repeats += 1
+                cursor = cursor.passed(record.offset)
+            elif int(after) != cursor.last_position:
+                cursor = cursor._replace(hole=int(after))
+            else:
+                cursor = Cursor(record.offset + 1, position)
+                self.believe(record, partition, cursor, kind, key, reading)
+        reading.after[partition] = cursor
 
-    def _believe(
-        self, record: Record, partition: Partition, after: Cursor, headers: dict[str, bytes], reading: Reading
-    ) -> Cursor:
-        if name := self._wanted.get(headers["ce_type"]):
-            event = decode(name, record.value or b"")
-            fact = Fact(event, headers, headers["ce_partitionkey"].decode(), *partition, record.offset)
+    def needed(self, record: Record) -> tuple[bytes, bytes, bytes, bytes]:
+        (one, at), (two, after), (three, kind), (four, key) = self.picked[len(record.headers)](record.headers)
+        if one != POSITION or two != PREVIOUS or three != TYPE or four != KEY:
+            (_, at), (_, after), (_, kind), (_, key) = self.pick(record.headers)
+        return at, after, kind, key
+
+    def believe(
+        self, record: Record, partition: Partition, after: Cursor, kind: bytes, key: bytes, reading: Reading
+    ) -> None:
+        if name := self._wanted.get(kind):
+            fact = Fact(decode(name, record.value or b""), record.headers, key.decode(), *partition, record.offset)
             reading.entries.append(Entry(partition, record, after, fact))
-        return after
 
 
 class Neither(NoLetters):
     """Takes whatever comes, and stops at the first record that it cannot read."""
 
-    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:  # noqa: ARG002
-        return self._believe(record, partition, Cursor(record.offset + 1), dict(record.headers), reading)
+    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
+        reading.before.setdefault(partition, begin)
+        for record in records:
+            _, _, kind, key = self.needed(record)
+            self.believe(record, partition, Cursor(record.offset + 1), kind, key, reading)
+        reading.after[partition] = Cursor(records[-1].offset + 1)
 
 
 class Unmeasured(Measures):

@@ -22,14 +22,19 @@ def without_compare_and_set() -> None:
 
 def without_knowing_repeats() -> None:
     """C5: whatever comes is taken, and nothing is known by its place in the log."""
-    real = Reader._take
+    real = Reader.read_on
 
-    def take(self: Reader, record: Any, partition: Any, at: Cursor, reading: Any) -> Cursor:
-        previous = dict(record.headers).get("ce_prevposition", b"0")
-        after = real(self, record, partition, Cursor(at.next_offset, int(previous)), reading)
-        return after._replace(last_position=max(after.last_position, at.last_position))
+    def read_on(self: Reader, partition: Any, records: Any, begin: Cursor, reading: Any) -> None:
+        reading.before.setdefault(partition, begin)
+        for record in records:
+            at = reading.after.get(partition, begin)
+            previous = dict(record.headers).get("ce_prevposition", b"0")
+            reading.after[partition] = Cursor(at.next_offset, int(previous))
+            real(self, partition, [record], begin, reading)
+            after = reading.after[partition]
+            reading.after[partition] = after._replace(last_position=max(after.last_position, at.last_position))
 
-    Reader._take = take  # type: ignore[assignment,method-assign]
+    Reader.read_on = read_on  # type: ignore[method-assign]
 
 
 CONTROLS: dict[str, Callable[[], None]] = {"C2": without_compare_and_set, "C5": without_knowing_repeats}

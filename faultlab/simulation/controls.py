@@ -51,10 +51,15 @@ class Control:
 class NoRepeats(Reader):
     """Takes whatever comes: it neither knows a repeat by its position nor a hole."""
 
-    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:
-        previous = dict(record.headers).get("ce_prevposition", b"0")
-        after = super()._take(record, partition, Cursor(cursor.next_offset, int(previous)), reading)
-        return after._replace(last_position=max(after.last_position, cursor.last_position))
+    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
+        reading.before.setdefault(partition, begin)
+        for record in records:
+            cursor = reading.after.get(partition, begin)
+            previous = dict(record.headers).get("ce_prevposition", b"0")
+            reading.after[partition] = Cursor(cursor.next_offset, int(previous))
+            super().read_on(partition, [record], begin, reading)
+            after = reading.after[partition]
+            reading.after[partition] = after._replace(last_position=max(after.last_position, cursor.last_position))
 
 
 class Unclaimed(SenderLoop):

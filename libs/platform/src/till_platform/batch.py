@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from till_events.base import Event
 
+Headers = dict[str, bytes] | Sequence[tuple[str, bytes]]
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -13,17 +14,22 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 class Fact(Generic[E_co]):
     """An event as it was read from a topic, with what its headers say."""
 
-    __slots__ = ("event", "headers", "key", "offset", "partition", "topic")
+    __slots__ = ("_headers", "event", "key", "offset", "partition", "topic")
 
-    def __init__(
-        self, event: E_co, headers: dict[str, bytes], key: str, topic: str, partition: int, offset: int
-    ) -> None:
+    def __init__(self, event: E_co, headers: Headers, key: str, topic: str, partition: int, offset: int) -> None:
         self.event = event
-        self.headers = headers
+        self._headers = headers
         self.key = key
         self.topic = topic
         self.partition = partition
         self.offset = offset
+
+    @property
+    def headers(self) -> dict[str, bytes]:
+        """What the record says of the event; put in order when it is first asked for, since most facts are never asked."""
+        if not isinstance(self._headers, dict):
+            self._headers = dict(self._headers)
+        return self._headers
 
     @property
     def id(self) -> str:

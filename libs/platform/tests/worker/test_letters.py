@@ -27,11 +27,16 @@ def faults(*headers):
 
 
 def test_a_letter_says_what_is_wrong_with_the_envelope_in_words():
-    wrong = [("ce_logposition", b"first"), ("ce_prevposition", b"0")]
-    assert faults([], [("ce_logposition", b"1")], wrong) == [
+    whole = {"ce_logposition": b"1", "ce_prevposition": b"0", "ce_type": b"any", "ce_partitionkey": b"ann"}
+    wrong = [
+        {**whole, name: value}.items()
+        for name, value in (("ce_logposition", b"first"), *((name, None) for name in whole))
+    ]
+    not_a_number = "header ce_logposition or ce_prevposition is not a number, or one that we need is null"
+    assert faults([], [("ce_logposition", b"1")], *wrong) == [
         "header ce_logposition is missing",
         "header ce_prevposition is missing",
-        "header ce_logposition or ce_prevposition is not a number",
+        *[not_a_number] * 5,
     ]
 
 

@@ -181,3 +181,16 @@ def test_what_was_refused_for_want_of_a_key_is_read_once_the_key_is_known():
     assert knows_both.read({PLACE: partition.records[2:]}, {PLACE: before}).after[PLACE].hole == 2
     again = knows_both.read({PLACE: partition.records}, {PLACE: Cursor(0, before.last_position)})
     assert amounts(again) == [2, 3]
+
+
+def test_headers_are_found_in_whatever_order_and_number_they_come():
+    """Where they stood in the record before is only a guess."""
+    partition = (
+        Partition().publish(paid(amount=1)).publish(paid(amount=2)).publish(paid(amount=3)).publish(paid(amount=4))
+    )
+    first, second, third, fourth = partition.records
+    second.headers = list(reversed(second.headers))
+    third.headers = [("another", b"1"), *third.headers]
+    fourth.headers = [*fourth.headers[1:], ("another", b"1"), fourth.headers[0]]
+    assert len(fourth.headers) == len(third.headers) == len(first.headers) + 1
+    assert amounts(read(partition)) == [1, 2, 3, 4]

@@ -4,19 +4,31 @@ Behind a hole nothing is taken before the record that fits. It may still come: a
 moment ago, notices then, and refills the topic behind it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from till_events.base import Event
 from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode, types_of
-from till_platform.batch import Fact
+from till_platform.batch import Fact, Headers
 from till_platform.kafka.signatures import Trust
 from till_platform.worker.cursor import Cursor, Partition
 
 FORGED = "forged"
 """The reason of a letter that the owner of the topic did not send: never taken, whatever an operator says, and no key waits for it."""
+
+
+POSITION, PREVIOUS, TYPE, KEY = NEEDED = "ce_logposition", "ce_prevposition", "ce_type", "ce_partitionkey"
+"""Without a key a record is none of ours either."""
+
+
+class _Picked(dict[int, Callable[[Headers], Any]]):
+    """How to pick the headers we need from so many. An owner writes them in one order: looking there is cheaper than looking for them."""
+
+    def __missing__(self, _: int) -> Callable[[Headers], Any]:
+        return lambda _: (("", b""),) * len(NEEDED)
 
 
 class Record(Protocol):
@@ -88,42 +100,64 @@ class Reader:
         """Without `trust` it is left to Kafka's access rules that only an owner writes to its topic."""
         self._trust = trust
         self._wanted = {name.encode(): name for name in types_of(*wanted)}
+        self._by_topic: dict[str, dict[bytes, str]] = {}
+        self.picked = _Picked()
         self._families = {name.rsplit(b".v", 1)[0] for name in self._wanted}
 
     def read(self, polled: Mapping[Partition, Sequence[Record]], cursors: Mapping[Partition, Cursor]) -> Reading:
         """Read records in the order of their partitions. The cursor of a partition tells where events are missing."""
         reading = Reading([], {}, {})
         for partition, records in polled.items():
-            cursor = cursors[partition]
-            reading.before[partition] = cursor
-            for record in records:
-                cursor = self._take(record, partition, cursor, reading)
-            reading.after[partition] = cursor
+            self.read_on(partition, records, cursors[partition], reading)
         return reading
 
-    def _take(self, record: Record, partition: Partition, cursor: Cursor, reading: Reading) -> Cursor:
-        headers = dict(record.headers)
-        try:
-            position, previous = int(headers["ce_logposition"]), int(headers["ce_prevposition"])
-            kind, _ = headers["ce_type"], headers["ce_partitionkey"]  # a record without a key is none of ours either
-        except (KeyError, ValueError, TypeError) as error:
-            after = cursor.passed(record.offset)
-            letter = Letter(partition, record, "unreadable-envelope", _fault(error))
-            reading.entries.append(Entry(partition, record, after, letter=letter))
-            return after
-        if position <= cursor.last_position:
-            reading.repeats += 1
-            return cursor.passed(record.offset)
-        if doubt := self._doubt(record, partition, kind):
-            after = cursor.passed(record.offset)
-            reading.entries.append(Entry(partition, record, after, letter=Letter(partition, record, FORGED, doubt)))
-            return after
-        if previous != cursor.last_position:
-            return cursor._replace(hole=previous) if cursor.hole is None else cursor
-        after = Cursor(record.offset + 1, position)
-        if (name := self._wanted.get(kind)) is not None or kind.rsplit(b".v", 1)[0] in self._families:
-            self._decode(record, partition, after, headers, name, reading)
-        return after
+    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
+        """Read some more records of one partition into a reading that began there."""
+        reading.before.setdefault(partition, begin)
+        cursor = reading.after.get(partition, begin)
+        entries, wanted, trust = reading.entries, self.wanted_of(partition[0]), self._trust
+        for record in records:  # all there is to read passes here: a function called less is worth a longer one
+            headers = record.headers
+            try:
+                (one, at), (two, after), (three, kind), (four, key) = self.picked[len(headers)](headers)
+                if one != POSITION or two != PREVIOUS or three != TYPE or four != KEY:
+                    (_, at), (_, after), (_, kind), (_, key) = self.pick(headers)
+                position, previous, _ = int(at), int(after), kind + key  # any of them may be null
+            except (KeyError, ValueError, TypeError) as error:
+                cursor = cursor.passed(record.offset)
+                letter = Letter(partition, record, "unreadable-envelope", _fault(error))
+                entries.append(Entry(partition, record, cursor, letter=letter))
+                continue
+            if position <= cursor.last_position:
+                reading.repeats += 1
+                cursor = cursor.passed(record.offset)
+                continue
+            name = wanted.get(kind)
+            if (name is None or trust is not None) and (doubt := self._doubt(record, partition, kind)):
+                cursor = cursor.passed(record.offset)
+                entries.append(Entry(partition, record, cursor, letter=Letter(partition, record, FORGED, doubt)))
+            elif previous != cursor.last_position:
+                cursor = cursor if cursor.hole is not None else cursor._replace(hole=previous)
+            else:
+                cursor = Cursor(record.offset + 1, position)
+                if name is not None or kind.rsplit(b".v", 1)[0] in self._families:
+                    decoded(Entry(partition, record, cursor), kind, name, key, entries)
+        reading.after[partition] = cursor
+
+    def pick(self, headers: Headers) -> Any:
+        """Find the four headers that every record of ours has, and remember where to look in the next one with as many headers."""
+        places = {name: place for place, (name, _) in enumerate(headers)}
+        picked = self.picked[len(headers)] = itemgetter(*(places[name] for name in NEEDED))
+        return picked(headers)
+
+    def wanted_of(self, topic: str) -> dict[bytes, str]:
+        """Return the types that are wanted of the topic's owner: one of them in the topic of another service is a forgery."""
+        found = self._by_topic.get(topic)
+        if found is None:
+            _, prefix = _owner_of(topic)
+            found = {kind: name for kind, name in self._wanted.items() if kind.startswith(prefix)}
+            self._by_topic[topic] = found
+        return found
 
     def _doubt(self, record: Record, partition: Partition, kind: bytes) -> str | None:
         """Why this cannot come from the owner of the topic, if it cannot."""
@@ -134,27 +168,20 @@ class Reader:
             return f"no signature of {owner} that we trust"
         return None
 
-    def _decode(
-        self,
-        record: Record,
-        partition: Partition,
-        after: Cursor,
-        headers: dict[str, bytes],
-        name: str | None,
-        reading: Reading,
-    ) -> None:
-        entry = Entry(partition, record, after)
-        try:
-            event = decode(name or headers["ce_type"].decode(), record.value or b"")
-            key = headers["ce_partitionkey"].decode()
-            entry.fact = Fact(event, headers, key, *partition, record.offset)
-        except UnknownType:
-            return
-        except UnknownMajor as error:
-            entry.letter = Letter(partition, record, "unknown-major", str(error))
-        except (UnreadableEvent, UnicodeDecodeError) as error:
-            entry.letter = Letter(partition, record, "unreadable-event", str(error))
-        reading.entries.append(entry)
+
+def decoded(entry: Entry, kind: bytes, name: str | None, key: bytes, entries: list[Entry]) -> None:
+    """Make a record that matters a fact, or a letter; an event that nobody here wants is neither."""
+    record, partition = entry.record, entry.partition
+    try:
+        event = decode(name or kind.decode(), record.value or b"")
+        entry.fact = Fact(event, record.headers, key.decode(), *partition, record.offset)
+    except UnknownType:
+        return
+    except UnknownMajor as error:
+        entry.letter = Letter(partition, record, "unknown-major", str(error))
+    except (UnreadableEvent, UnicodeDecodeError) as error:
+        entry.letter = Letter(partition, record, "unreadable-event", str(error))
+    entries.append(entry)
 
 
 @cache
@@ -168,4 +195,4 @@ def _fault(error: Exception) -> str:
     """Return what is wrong with the headers; what is in them may be anything, and is not repeated."""
     if isinstance(error, KeyError):
         return f"header {error.args[0]} is missing"
-    return "header ce_logposition or ce_prevposition is not a number"
+    return "header ce_logposition or ce_prevposition is not a number, or one that we need is null"
