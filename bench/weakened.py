@@ -75,7 +75,7 @@ class NoLetters(Reader):
             position = int(at)
             if position <= cursor.last_position:
                 reading.repeats += 1
-                cursor = cursor.passed(record.offset)
+                cursor = Cursor(record.offset + 1, cursor.last_position)
             elif int(after) != cursor.last_position:
                 cursor = cursor._replace(hole=int(after))
             else:

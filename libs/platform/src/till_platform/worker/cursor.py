@@ -20,10 +20,6 @@ class Cursor(NamedTuple):
     last_position: int = 0
     hole: int | None = None
 
-    def passed(self, offset: int) -> "Cursor":
-        """Return the cursor after a record that is not taken."""
-        return self if self.hole is not None else Cursor(offset + 1, self.last_position)
-
 
 class Fenced(Exception):
     """Another consumer has moved these partitions on: they are not ours any more, and what we made of them must not be written."""

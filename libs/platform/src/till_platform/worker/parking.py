@@ -1,6 +1,6 @@
 """Dead letters and parked keys: what cannot be taken waits with its bytes, and what follows it under the same key waits behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -46,8 +46,10 @@ def without_settled(connection: Connection[Any], consumer: str, entries: Sequenc
     ]
 
 
-def sort_out(entries: Iterable[Entry], parked: set[ParkedKey]) -> tuple[list[Entry], list[Letter]]:
+def sort_out(entries: Sequence[Entry], parked: set[ParkedKey]) -> tuple[list[Entry], list[Letter]]:
     """Separate what can be taken from what must be buried: bad letters, and everything behind one under the same key."""
+    if not parked and not any(entry.letter for entry in entries):
+        return list(entries), []
     taken: list[Entry] = []
     letters: list[Letter] = []
     waiting = set(parked)
