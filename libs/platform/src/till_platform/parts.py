@@ -29,6 +29,7 @@ CACHE_SECONDS = 0.25
 _SESSION = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=4s -c timezone=UTC"
 _LONG_SESSION = "-c lock_timeout=30s -c timezone=UTC"
 _ALIVE: dict[str, Any] = {
+    "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
