@@ -7,9 +7,8 @@ event loop finds the answer among its other events. For short statements only: w
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
-
-from till_platform.eventstore.errors import DATABASE_AWAY
 
 ConnectInLoop = Callable[[], Awaitable[AsyncConnection[Any]]]
 
@@ -32,7 +31,9 @@ class InLoop:
                     await self._connection.execute(self._first)
             cursor = await self._connection.execute(query, parameters, prepare=prepare, binary=True)
             return await cursor.fetchall()
-        except DATABASE_AWAY:
+        except (psycopg.DataError, psycopg.IntegrityError):
+            raise  # what was said makes no sense; there is nothing wrong with the line
+        except BaseException:  # a caller who goes away in the middle leaves a line on which somebody is still talking
             self.close()
             raise
 
