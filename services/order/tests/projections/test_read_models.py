@@ -66,7 +66,7 @@ def facts_of(stories: list[list[Event]], turns: list[int]) -> list[Fact]:
         if story:
             sequence, event = story.pop(0)
             one = fact(event, stream=f"order-{event.order_id}")
-            one.headers |= {"ce_sequence": b"%d" % sequence, "ce_recordedat": b"2026-11-22T09:30:00.000000Z"}
+            one.headers.update({"ce_sequence": b"%d" % sequence, "ce_recordedat": b"2026-11-22T09:30:00.000000Z"})
             facts.append(one)
     return facts
 

@@ -145,7 +145,7 @@ class Relay:
         self._ends = {int(number): end for number, (end, _) in ends.items()}
         self._last = {int(number): last for number, (_, last) in ends.items()}
         # the database may have gone away just as a refill was to be noted, and Kafka's answer does not come twice
-        if lost := self._refill_owed or await self._shortened() or await self._replaced():
+        if lost := self._refill_owed or self._marked_beyond() or await self._shortened() or await self._replaced():
             await self._refill(lost)
         self._reached = True
 
@@ -238,6 +238,14 @@ class Relay:
         self._checked_at = time.monotonic()
         ends = await self._kafka.end_offsets()
         return {number for number, end in self._ends.items() if ends.get(number, 0) < end}
+
+    def _marked_beyond(self) -> set[int]:
+        """Return the partitions in which more was marked than the mark says: somebody set it back.
+
+        Whoever goes on from there sends again what is in the topic. Into a topic made anew meanwhile he sends the same records to the same
+        places, and nobody after him could tell that what came before is missing. So begin with the first event.
+        """
+        return {number for number, last in self._last.items() if last > self.position}
 
     async def _replaced(self) -> set[int]:
         """Return the partitions that hold something else where the last record was that was marked.
