@@ -143,6 +143,7 @@ class Follower:
             return
         await self._settle()
         self._taking = asyncio.create_task(asyncio.to_thread(take, reading))
+        await asyncio.sleep(0)  # a task begins when its maker waits, and what is fetched already is not waited for
         if any(after.last_position > self._cursor(place).last_position for place, after in reading.after.items()):
             self._moved_at = time.monotonic()
             self._rewound.difference_update(reading.after)

@@ -178,6 +178,7 @@ class WorkerLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self.measures.observe(consumer, self._cursors)
         if reading is not None:
             self._in_flight = asyncio.create_task(self._take(reading))
+            await asyncio.sleep(0)  # a task begins when its maker waits, and what is fetched already is not waited for
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> Reading | None:
         try:
