@@ -1,4 +1,4 @@
-"""A topic that was made anew while its reader was away, and is by now as long as the place that the reader remembers."""
+"""A topic that was made anew while nobody looked, and is by now as long as a reader or a relay remembers it."""
 
 import pytest
 from faultlab.simulation.installation import Defences, Installation
@@ -8,6 +8,7 @@ from faultlab.simulation.substitutes import substituted
 from faultlab.simulation.tills import Tills
 from faultlab.simulation.world import World
 
+from till_platform.relay.relay import Relay
 from till_platform.worker import loop
 
 PAYMENTS = 8
@@ -64,3 +65,44 @@ def test_control_a_reader_that_does_not_look_back_waits_for_the_next_event(beyon
     if not beyond:
         monkeypatch.setattr(loop, "_last_taken", lambda cursor: cursor.next_offset)
     assert not read_by_one_that_was_away(beyond)
+
+
+def read_after_the_mark_was_set_back(world):
+    """A relay sent all records of a partition again, as following the last of them, since its mark was set back; the partition was wiped
+    just before, and it died just after, having marked nothing. Return whether a new relay and a new reader come to the last event.
+    """
+    with substituted(world):
+        try:
+            installation, number = published(world)
+            topic = installation.broker.topic("till.order")
+            for name in ("order-1", "order-2"):
+                installation.kill(name)
+            before = topic[number].records
+            first, last = before[0], position_of(before[-1])
+            anew = topic[number] = Partition()
+            anew.append(first.key, first.value, [*first.headers[:-1], ("ce_prevposition", b"%d" % last)])
+            for record in before[1:]:
+                anew.append(record.key, record.value, record.headers)
+            marks = installation.databases["order"].table("relay_mark")
+            marks["till.order"] = {**marks["till.order"], "position": position_of(first) - 1}
+            installation.start("order-1")
+            installation.start("loyalty-1")
+            checkpoint = installation.databases["loyalty"].table("checkpoint")
+            place = ("loyalty.main", "till.order", number)
+            deadline = world.now + PATIENCE
+            world.run(
+                lambda: checkpoint.get(place, {}).get("last_position") == last or world.now > deadline,
+                most_steps=60_000,
+            )
+            return checkpoint.get(place, {}).get("last_position") == last
+        finally:
+            world.end()
+
+
+def test_what_was_sent_again_into_a_topic_made_anew_is_not_taken_for_whole():
+    assert read_after_the_mark_was_set_back(World(1))
+
+
+def test_control_a_relay_that_trusts_a_mark_set_back_leaves_a_hole_for_good(monkeypatch):
+    monkeypatch.setattr(Relay, "_marked_beyond", lambda _: set())
+    assert not read_after_the_mark_was_set_back(World(1))
