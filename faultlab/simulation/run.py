@@ -12,7 +12,7 @@ from faultlab.simulation.nemesis import RUBBISH, UNTIL, Nemesis
 from faultlab.simulation.oracle import Oracle
 from faultlab.simulation.substitutes import substituted
 from faultlab.simulation.tills import Tills
-from faultlab.simulation.world import SLOW, Stuck, World
+from faultlab.simulation.world import SLOW, Process, Stuck, World
 from till_events import catalogue
 from till_platform.domain import DomainError
 from till_platform.worker import letters
@@ -114,7 +114,8 @@ class Operator:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._busy: set[str] = set()
+        self._busy: dict[str, Process] = {}
+        """Where he sees to a letter of a service; if that process is killed he hears no more of it."""
 
     def look(self) -> None:
         """See to an open letter of each service, what is no event first: those that wait behind it cannot be taken before."""
@@ -126,10 +127,11 @@ class Operator:
                 if row["settled_at"] is None and row["reason"] != WAITING
             ]
             running = self._installation.running[f"{service}-1"]
-            if waiting and service not in self._busy and not running.process.dead:
-                self._busy.add(service)
+            busy = service in self._busy and not self._busy[service].dead
+            if waiting and not busy and not running.process.dead:
+                self._busy[service] = running.process
                 done = running.process.run_in_executor(running.threads, self._settle, service, waiting[0])
-                done.add_done_callback(lambda _, name=service: self._busy.discard(name))  # type: ignore[misc]
+                done.add_done_callback(lambda _, name=service: self._busy.pop(name))  # type: ignore[misc]
 
     def _settle(self, service: str, number: int) -> None:
         installation = self._installation
