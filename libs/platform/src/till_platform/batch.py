@@ -75,8 +75,13 @@ class Fact(Generic[E_co]):
     @property
     def traceparent(self) -> str | None:
         """The W3C trace context the event was recorded under."""
-        value = self.headers.get("traceparent")
-        return value.decode() if value is not None else None
+        if isinstance(self._headers, dict):
+            value = self._headers.get("traceparent")
+            return value.decode() if value is not None else None
+        for name, value in reversed(self._headers):  # asked of whole batches: nothing is put in order for it
+            if name == "traceparent":
+                return value.decode()
+        return None
 
 
 class Batch:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from till_platform.batch import Batch
-from till_platform.telemetry.tracing import collect
+from till_platform.telemetry.tracing import MOST_LINKS, collect
 from till_platform.worker.traces import projecting
 
 ONE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -47,3 +47,20 @@ def test_a_replay_is_linked_to_the_trace_of_long_ago_and_does_not_prolong_it(spa
     (fold,) = spans.get_finished_spans()
     assert (fold.parent is not None) is is_nested
     assert {f"{link.context.trace_id:032x}" for link in fold.links} == {one.traceparent[3:35] for one in facts}
+
+
+def test_a_batch_of_more_traces_than_a_span_is_linked_to_is_not_read_to_its_end(spans):
+    many = [fact(f"00-{number:032x}-b7ad6b7169203331-01") for number in range(1, MOST_LINKS + 2)]
+    with projecting("sales", Batch([*many, SimpleNamespace()])):
+        pass
+    (fold,) = spans.get_finished_spans()
+    assert fold.parent is None
+    assert [link.context.trace_id for link in fold.links] == list(range(1, MOST_LINKS + 1))
+
+
+def test_more_spans_of_one_trace_than_a_span_is_linked_to_are_no_parent_since_others_may_follow(spans):
+    many = [fact(f"00-{7:032x}-{number:016x}-01") for number in range(1, MOST_LINKS + 3)]
+    with projecting("sales", Batch(many)):
+        pass
+    (fold,) = spans.get_finished_spans()
+    assert (fold.parent, len(fold.links)) == (None, MOST_LINKS)

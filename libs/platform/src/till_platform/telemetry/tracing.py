@@ -15,7 +15,7 @@ from till_platform.telemetry.redaction import safe
 Kind = Literal["internal", "server", "producer", "consumer", "client"]
 _KINDS = {kind: SpanKind[kind.upper()] for kind in ("internal", "server", "producer", "consumer", "client")}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_MOST_LINKS = 64
+MOST_LINKS = 64
 
 
 class Current:
@@ -139,7 +139,7 @@ def _under(parent: str | None) -> Any:
 
 def _links(traceparents: Iterable[str | None]) -> list[Link]:
     distinct = dict.fromkeys(filter(None, traceparents))
-    contexts = (_span_context(traceparent) for traceparent in list(distinct)[:_MOST_LINKS])
+    contexts = (_span_context(traceparent) for traceparent in list(distinct)[:MOST_LINKS])
     return [Link(remote) for remote in contexts if remote]
 
 

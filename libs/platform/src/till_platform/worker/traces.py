@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from till_platform.batch import Batch
+from till_platform.batch import Batch, Fact
 from till_platform.telemetry import tracing
 
 REPLAY = timedelta(minutes=15)
@@ -17,14 +18,26 @@ def projecting(name: str, batch: Batch) -> Iterator[None]:
     if not tracing.collecting():
         yield
         return
-    traceparents = list(dict.fromkeys(fact.traceparent for fact in batch if fact.traceparent))
+    traceparents = _distinct(batch)
     traces = {traceparent[3:35] for traceparent in traceparents}
-    parent = traceparents[-1] if len(traces) == 1 and not _of_long_ago(batch) else None
+    of_one = len(traces) == 1 and len(traceparents) <= tracing.MOST_LINKS
+    parent = traceparents[-1] if of_one and not _of_long_ago(batch.facts[-1]) else None
     with tracing.span(
         f"project {name}", parent=parent, links=traceparents, kind="consumer", projection=name, events=len(batch)
     ):
         yield
 
 
-def _of_long_ago(batch: Batch) -> bool:
-    return datetime.now(UTC) - max(fact.recorded_at for fact in batch) > REPLAY
+def _distinct(batch: Batch) -> list[str]:
+    """Return the traceparents of a batch, one more at most than a span may be linked to: nobody asks for the rest."""
+    found: dict[str, None] = {}
+    for fact in batch:
+        if traceparent := fact.traceparent:
+            found[traceparent] = None
+            if len(found) > tracing.MOST_LINKS:
+                break
+    return list(found)
+
+
+def _of_long_ago(fact: Fact[Any]) -> bool:
+    return datetime.now(UTC) - fact.recorded_at > REPLAY
