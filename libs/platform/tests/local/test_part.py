@@ -20,6 +20,14 @@ SERVES = "import pathlib, time; pathlib.Path('ready').touch(); print('serving', 
 DIES = "print('ERROR: the disk is on fire', flush=True); raise SystemExit(3)"
 LISTENS = "import socket, sys; it = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 NEVER_READY = "import time; time.sleep(600)"
+CROWD = f"""
+import threading
+def rush():
+    while True:
+        sum(range(1000))
+for _ in range(8):
+    threading.Thread(target=rush, daemon=True).start()
+{SERVES}"""
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
 
 
@@ -133,12 +141,20 @@ def test_a_frozen_part_can_be_stopped(program: Callable[..., Program]) -> None:
     part = program()
     part.start()
     part.freeze()
-    eventually(lambda: psutil.Process(part.pid).status() == psutil.STATUS_STOPPED)
-    part.thaw()
-    eventually(lambda: psutil.Process(part.pid).status() != psutil.STATUS_STOPPED)
-    part.freeze()
     part.stop()
     assert not part.running
+
+
+def test_a_frozen_part_stands_still_with_every_thread_once_it_is_frozen(program: Callable[..., Program]) -> None:
+    part = program(CROWD)
+    part.start()
+    threads = [psutil.Process(thread.id) for thread in psutil.Process(part.pid).threads()]
+    assert len(threads) == 9
+    for _ in range(5):
+        part.freeze()
+        assert {thread.status() for thread in threads} == {psutil.STATUS_STOPPED}
+        part.thaw()
+        eventually(lambda: all(thread.status() != psutil.STATUS_STOPPED for thread in threads))
 
 
 def test_what_an_earlier_owner_left_running_is_stopped_before_the_next_start(program: Callable[..., Program]) -> None:

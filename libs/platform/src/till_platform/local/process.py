@@ -97,9 +97,14 @@ class RecordedProcess:
             self._wait(10)
 
     def freeze(self) -> None:
-        """Stands still while its connections stay open, as in a long pause of the machine."""
-        for process in self._family():
+        """Stands still while its connections stay open, as in a long pause of the machine; when this returns, every thread of it does."""
+        family = self._family()
+        for process in family:
             _send(process, signal.SIGSTOP)
+        # The signal is on its way when it is sent: a thread that has a core goes on with what it does, e.g. answers a client.
+        deadline = time.monotonic() + 10
+        while not all(map(_stands_still, family)) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         for process in self._family():
@@ -159,6 +164,14 @@ def is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        if not psutil.LINUX:  # elsewhere a thread has no state of its own to ask for
+            return process.status() == psutil.STATUS_STOPPED
+        return all(psutil.Process(thread.id).status() == psutil.STATUS_STOPPED for thread in process.threads())
+    return not is_alive(process)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:
