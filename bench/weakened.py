@@ -133,7 +133,9 @@ class Silent:
         return nullcontext()
 
 
-def move_anyway(connection: Any, consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]) -> None:
+def move_anyway(
+    connection: Any, consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]
+) -> Callable[[], None]:
     """Move the checkpoints wherever they stand."""
     columns = [
         [topic for (topic, _), _, _ in steps],
@@ -142,6 +144,7 @@ def move_anyway(connection: Any, consumer: str, steps: Sequence[tuple[Partition,
         [new.last_position for _, _, new in steps],
     ]
     connection.execute(_MOVE, [*columns, consumer])
+    return lambda: None
 
 
 def without_fence() -> None:

@@ -4,11 +4,11 @@ Each must break an invariant, or the lab could not see what the defence is there
 """
 
 from collections.abc import Callable
-from typing import Any
 
+from faultlab.no_repeats import NoRepeats
+from till_platform import process
+from till_platform.projections import rebuild
 from till_platform.worker import cursor
-from till_platform.worker.cursor import Cursor
-from till_platform.worker.reading import Reader
 
 
 def without_compare_and_set() -> None:
@@ -22,19 +22,8 @@ def without_compare_and_set() -> None:
 
 def without_knowing_repeats() -> None:
     """C5: whatever comes is taken, and nothing is known by its place in the log."""
-    real = Reader.read_on
-
-    def read_on(self: Reader, partition: Any, records: Any, begin: Cursor, reading: Any) -> None:
-        reading.before.setdefault(partition, begin)
-        for record in records:
-            at = reading.after.get(partition, begin)
-            previous = dict(record.headers).get("ce_prevposition", b"0")
-            reading.after[partition] = Cursor(at.next_offset, int(previous))
-            real(self, partition, [record], begin, reading)
-            after = reading.after[partition]
-            reading.after[partition] = after._replace(last_position=max(after.last_position, at.last_position))
-
-    Reader.read_on = read_on  # type: ignore[method-assign]
+    for who_reads in (process, rebuild):
+        vars(who_reads)["Reader"] = NoRepeats
 
 
 CONTROLS: dict[str, Callable[[], None]] = {"C2": without_compare_and_set, "C5": without_knowing_repeats}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
+from faultlab.no_repeats import NoRepeats
 from faultlab.simulation.installation import Defences
 from faultlab.simulation.kafka_clients import Consumer
 from faultlab.simulation.oracle import position_of
@@ -23,7 +24,7 @@ from till_platform.relay.relay import Relay
 from till_platform.worker import cursor, loop, transaction
 from till_platform.worker.cursor import Cursor, Partition
 from till_platform.worker.loop import WorkerLoop
-from till_platform.worker.reading import Entry, Letter, Reader, Reading, Record
+from till_platform.worker.reading import Entry, Letter
 
 Weakened = Callable[[World], AbstractContextManager[Any]]
 
@@ -46,20 +47,6 @@ class Control:
         """The run that misses the defence; one that needs a rush has more payments, on a slower network."""
         scenario = Scenario(self.id, self.defences, self.weakened, self.faults)
         return replace(scenario, commands=20, slow=0.05) if self.rush else scenario
-
-
-class NoRepeats(Reader):
-    """Takes whatever comes: it neither knows a repeat by its position nor a hole."""
-
-    def read_on(self, partition: Partition, records: Sequence[Record], begin: Cursor, reading: Reading) -> None:
-        reading.before.setdefault(partition, begin)
-        for record in records:
-            cursor = reading.after.get(partition, begin)
-            previous = dict(record.headers).get("ce_prevposition", b"0")
-            reading.after[partition] = Cursor(cursor.next_offset, int(previous))
-            super().read_on(partition, [record], begin, reading)
-            after = reading.after[partition]
-            reading.after[partition] = after._replace(last_position=max(after.last_position, cursor.last_position))
 
 
 class Unclaimed(SenderLoop):
@@ -92,7 +79,9 @@ def _by_the_clock(world: World) -> Sequence[Projection]:
     return (ByTheClock(world),)
 
 
-def _advance_anyway(connection: Any, consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]) -> None:
+def _advance_anyway(
+    connection: Any, consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]
+) -> Callable[[], None]:
     """Move the checkpoints wherever they stand."""
     database = connection.current
     for (topic, number), _, new in steps:
@@ -101,6 +90,7 @@ def _advance_anyway(connection: Any, consumer: str, steps: Sequence[tuple[Partit
         row = database.get("checkpoint", key)
         moved = {"next_offset": new.next_offset, "last_position": new.last_position}
         database.put("checkpoint", key, {**row, **moved})
+    return lambda: None
 
 
 @contextmanager
@@ -127,6 +117,7 @@ def _serial_positions(_: World) -> Iterator[None]:
         patch.object(commit_thread, "append", appended),
         patch.object(commit_lanes, "_append", refuse),
         patch.object(transaction, "append", appended),
+        patch.object(transaction, "ask_to_append", lambda *_: None),
     ):
         yield
 

@@ -188,6 +188,23 @@ class Consumer:
             raise OffsetOutOfRangeError(outside)
 
 
+class Batch:
+    """Records on their way together; here is always room for one more."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes, bytes, Headers]] = []
+
+    def append(self, *, timestamp: int | None, key: bytes, value: bytes, headers: Headers) -> bool:  # noqa: ARG002
+        self.records.append((key, value, headers))
+        return True
+
+    def close(self) -> None:
+        """Nobody else adds to it."""
+
+    def record_count(self) -> int:
+        return len(self.records)
+
+
 class Producer:
     """A producer that sends a partition's records in order, and sends again what was not answered."""
 
@@ -204,13 +221,13 @@ class Producer:
     async def partitions_for(self, topic: str) -> set[int]:  # noqa: ARG002 - all topics are cut alike
         return set(range(self._broker.count))
 
-    async def send(
-        self, topic: str, *, value: bytes, key: bytes, partition: int, headers: Headers
-    ) -> "asyncio.Future[Any]":
+    def create_batch(self) -> "Batch":
+        return Batch()
+
+    async def send_batch(self, batch: "Batch", topic: str, *, partition: int) -> "asyncio.Future[Any]":
         place = TopicPartition(topic, partition)
         future = self._process.create_future()
-        future.add_done_callback(_seen)
-        self._queues.setdefault(place, []).append(((key, value, headers), future))
+        self._queues.setdefault(place, []).append((batch.records, future))
         if place not in self._busy:
             self._busy.add(place)
             self._process.call_later(self._world.between(0.0, 0.01), self._flush, place)
@@ -233,9 +250,10 @@ class Producer:
             return
         held = self._broker.topic(place.topic)[place.partition]
         if written is None or not self._idempotent or written[0] is not held:
-            written = held, self._broker.write(place, [record for record, _ in batch])
+            records = [record for records, _ in batch for record in records]
+            written = held, self._broker.write(place, records)
             if self._acks == "1":
-                self._broker.unreplicated.append((self._world.now, place, len(batch)))
+                self._broker.unreplicated.append((self._world.now, place, len(records)))
         if self._world.chance(0.03):
             self._world.note(self._process.name, f"loses an answer of {place.topic}/{place.partition}")
             self._lost(place, batch, written, tries, reached=True)
@@ -250,9 +268,10 @@ class Producer:
             self._process.call_soon(self._failed, place, batch, error)
 
     def _acknowledged(self, place: TopicPartition, batch: Any, first: int) -> None:
-        for number, (_, future) in enumerate(batch):
+        for records, future in batch:
             if not future.done():
-                future.set_result(SimpleNamespace(partition=place.partition, offset=first + number))
+                future.set_result(SimpleNamespace(partition=place.partition, offset=first))
+            first += len(records)
         self._flush(place)
 
     def _failed(self, place: TopicPartition, batch: Any, error: Exception) -> None:
@@ -265,12 +284,6 @@ class Producer:
 def _position_of(record: Record) -> int | None:
     found = dict(record.headers).get("ce_logposition")
     return int(found) if found else None
-
-
-def _seen(future: "asyncio.Future[Any]") -> None:
-    """Whoever stopped waiting need not hear of the error."""
-    if not future.cancelled():
-        future.exception()
 
 
 class KafkaSide:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from greenlet import GreenletExit
 from psycopg import OperationalError
 from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, PipelineStatus
 
 from faultlab.simulation.world import Process, Thread, World, here
 
@@ -232,6 +232,7 @@ class Session:
         self.idle_timeout: float | None = None
         self.advisory: set[Key] = set()
         self._shut = False
+        self.pgconn = SimpleNamespace(pipeline_status=PipelineStatus.OFF)
 
     @property
     def closed(self) -> bool:
@@ -319,6 +320,15 @@ class Session:
             self.current = None
             mine.release()
 
+    @contextmanager
+    def pipeline(self) -> Iterator[None]:
+        """A pipeline whose answers are read one by one: what fails is known at once, and not a little later."""
+        self.pgconn.pipeline_status = PipelineStatus.ON
+        try:
+            yield
+        finally:
+            self.pgconn.pipeline_status = PipelineStatus.OFF
+
     def execute(
         self,
         query: Any,
@@ -383,6 +393,7 @@ class Cursor:
     def copy(self, query: str) -> Iterator[Any]:
         from faultlab.simulation.statements import copied_by
 
+        assert self.session.pgconn.pipeline_status == PipelineStatus.OFF, "COPY in a pipeline"
         rows: list[Sequence[Any]] = []
         yield SimpleNamespace(set_types=lambda _: None, write_row=rows.append)
         here().pause()

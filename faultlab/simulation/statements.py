@@ -84,7 +84,7 @@ def _advance(transaction: Transaction, values: Any) -> Result:
                 {**transaction.get("checkpoint", key), "next_offset": next_offset, "last_position": last_position},  # type: ignore[dict-item]
             )
             moved += 1
-    return Result(count=moved)
+    return Result([(1,)] * moved, count=moved)
 
 
 def _stands(transaction: Transaction, consumer: str, step: Sequence[Any]) -> bool:
@@ -451,6 +451,7 @@ MEANINGS: dict[str, Meaning] = {
     streams._NEWER: _newer,
     streams.WHOLE: _whole,
     jobs.BY_INDEX: _no_plans,
+    at_once._BY_INDEX: _no_plans,
     snapshots._READ: _no_snapshots,
     unit._ASK: _ask,
     relay._PENDING: _pending,

@@ -64,14 +64,14 @@ class Played:
             return type(error).__name__
 
     async def send(self, number, amount):
-        futures = []
+        batch = self.producer.create_batch()
         for _ in range(amount):
             self._sent += 1
             value, headers = b"%d" % self._sent, [("ce_logposition", b"%d" % self._sent)]
-            futures.append(
-                await self.producer.send(self.topic, value=value, key=b"k", partition=number, headers=headers)
-            )
-        return [(await future).offset for future in futures]
+            batch.append(timestamp=None, value=value, key=b"k", headers=headers)
+        batch.close()
+        future = await self.producer.send_batch(batch, self.topic, partition=number)
+        return (await future).offset
 
     async def send_losing_the_answer(self, number, amount):
         self.lose_an_answer()

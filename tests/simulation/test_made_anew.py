@@ -67,10 +67,11 @@ def test_control_a_reader_that_does_not_look_back_waits_for_the_next_event(beyon
     assert not read_by_one_that_was_away(beyond)
 
 
-def read_after_the_mark_was_set_back(world):
+def read_after_the_mark_was_set_back():
     """A relay sent all records of a partition again, as following the last of them, since its mark was set back; the partition was wiped
     just before, and it died just after, having marked nothing. Return whether a new relay and a new reader come to the last event.
     """
+    world = World(1)
     with substituted(world):
         try:
             installation, number = published(world)
@@ -100,9 +101,9 @@ def read_after_the_mark_was_set_back(world):
 
 
 def test_what_was_sent_again_into_a_topic_made_anew_is_not_taken_for_whole():
-    assert read_after_the_mark_was_set_back(World(1))
+    assert read_after_the_mark_was_set_back()
 
 
 def test_control_a_relay_that_trusts_a_mark_set_back_leaves_a_hole_for_good(monkeypatch):
     monkeypatch.setattr(Relay, "_marked_beyond", lambda _: set())
-    assert not read_after_the_mark_was_set_back(World(1))
+    assert not read_after_the_mark_was_set_back()

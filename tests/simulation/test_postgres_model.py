@@ -72,7 +72,7 @@ def moves(old, new, *, give_up=False):
     def script(connection):
         yield cursor.read_cursors(connection, WORKER, [PLACE])[PLACE].next_offset
         with connection.transaction():
-            cursor.advance(connection, WORKER, [(PLACE, Cursor(old, old), Cursor(new, new))])
+            cursor.advance(connection, WORKER, [(PLACE, Cursor(old, old), Cursor(new, new))])()
             yield "moved"
             if give_up:
                 raise ValueError

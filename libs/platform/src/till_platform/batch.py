@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from till_events.base import Event
+from till_events.envelope import Headers
 
-Headers = dict[str, bytes] | Sequence[tuple[str, bytes]]
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -16,7 +16,9 @@ class Fact(Generic[E_co]):
 
     __slots__ = ("_headers", "event", "key", "offset", "partition", "topic")
 
-    def __init__(self, event: E_co, headers: Headers, key: str, topic: str, partition: int, offset: int) -> None:
+    def __init__(
+        self, event: E_co, headers: dict[str, bytes] | Headers, key: str, topic: str, partition: int, offset: int
+    ) -> None:
         self.event = event
         self._headers = headers
         self.key = key
@@ -75,13 +77,9 @@ class Fact(Generic[E_co]):
     @property
     def traceparent(self) -> str | None:
         """The W3C trace context the event was recorded under."""
-        if isinstance(self._headers, dict):
-            value = self._headers.get("traceparent")
-            return value.decode() if value is not None else None
-        for name, value in reversed(self._headers):  # asked of whole batches: nothing is put in order for it
-            if name == "traceparent":
-                return value.decode()
-        return None
+        # Asked of whole batches: nothing is put in order for it.
+        pairs = self._headers.items() if isinstance(self._headers, dict) else self._headers
+        return next((value.decode() for name, value in reversed(pairs) if name == "traceparent"), None)
 
 
 class Batch:

@@ -11,10 +11,11 @@ from till_platform.projections import tables
 from till_platform.projections.projection import Projection
 from till_platform.projections.table import Table
 from till_platform.reactions.reaction import Reaction
+from till_platform.worker import transaction
 from till_platform.worker.cursor import Cursor, Fenced, read_cursors
 from till_platform.worker.letters import ForgedLetter, discard, retry
 from till_platform.worker.reading import FORGED, Reader
-from till_platform.worker.transaction import BatchTransaction, Superseded
+from till_platform.worker.transaction import FEW, BatchTransaction, Superseded
 
 from .records import PLACE, Partition, Record, paid
 
@@ -87,6 +88,12 @@ class Worker:
         return taken
 
 
+@pytest.fixture(autouse=True, params=[0, FEW], ids=["statement by statement", "in a pipeline"])
+def few(request, monkeypatch):
+    """Whatever is true of a batch is true of few records and of many."""
+    monkeypatch.setattr(transaction, "FEW", request.param)
+
+
 @pytest.fixture
 def dsn(infra):
     address = infra.database("worker")
@@ -156,7 +163,7 @@ def test_control_without_the_compare_and_set_the_same_records_count_twice(worker
     late = Worker(dsn)
     reading = late.read(partition.records)
     worker.take(partition.records)
-    monkeypatch.setattr("till_platform.worker.transaction.advance", lambda *_: None)
+    monkeypatch.setattr("till_platform.worker.transaction.advance", lambda *_: lambda: None)
     late.transaction.take(late.connection, reading)
     late.connection.close()
     assert sums(worker) == {"ann": 10}

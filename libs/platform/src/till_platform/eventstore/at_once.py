@@ -4,9 +4,11 @@ Nearly always every command fits. So a function of the database looks whether al
 if one does not: then `append` finds out which, and why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from psycopg import Connection
 
 from till_platform.arrays import array
 from till_platform.eventstore.append import Commit, values_of
@@ -20,6 +22,7 @@ SELECT append_at_once(
     %s::text[], %b::bytea[], %s::int[], %b::bytea[], %s::int[], %s::bigint[])
 """
 """Returns the position before the first event; null, and nothing is written, if one commit must be refused."""
+_BY_INDEX = "SET LOCAL enable_seqscan = off"
 
 
 class AtOnce:
@@ -51,6 +54,13 @@ class AtOnce:
     def positions(self, head: int) -> list[int]:
         """Return the position of each commit's last event, if `head` was the last position before."""
         return [head + end for end in self._ends]
+
+
+def ask_to_append(connection: Connection[Any], commit: Commit) -> Callable[[], bool]:
+    """Append in the open transaction, of which nothing else may follow; return what tells whether it did, else `append` knows why not."""
+    connection.execute(_BY_INDEX)  # as everywhere where the plans of the function are kept
+    asked = connection.execute(APPEND, AtOnce([commit]).parameters, binary=True)
+    return lambda: asked.fetchall() != [(None,)]
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -70,9 +70,8 @@ class GroupRead:
                 if long := await self._answer_short(together):
                     self._begin(self._answer(long))
         finally:
-            self._reading = (
-                False  # at once, not when the task is seen to be done: whoever comes in between would wake nobody
-            )
+            # At once, not when the task is seen to be done: whoever comes in between would wake nobody.
+            self._reading = False
             for waiting in together.values():
                 waiting.found.cancel()  # there are some only if the loop is closing down
 

@@ -53,15 +53,21 @@ def _answer(results: Sequence[tuple[Job, Result]]) -> None:
             job.waiter.set_exception(result)
         else:
             job.waiter.set_result(result)
-    here = asyncio._get_running_loop()  # noqa: SLF001 - `get_running_loop` raises where there is none, as in the committer's thread
     for loop, waiting in by_loop.items():
-        if loop is here:
+        if _runs_here(loop):
             _resolve(waiting)
             continue
         try:
             loop.call_soon_threadsafe(_resolve, waiting)
         except RuntimeError:  # the loop is closed: nobody waits any more
             _log.warning("nobody_waits", commands=len(waiting))
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:  # in the committer's thread none does
+        return False
 
 
 def _resolve(waiting: Sequence[tuple["asyncio.Future[list[Outcome]]", Result]]) -> None:

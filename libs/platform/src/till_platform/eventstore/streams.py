@@ -8,6 +8,7 @@ from psycopg import Connection
 from till_events.codec import decode
 from till_platform.domain import Aggregate, RecordedEvent
 from till_platform.eventstore import snapshots
+from till_platform.pipelining import in_pipeline
 
 FEW, ROWS_AT_ONCE = 64, 1_000
 LAST = 2**31 - 1
@@ -72,7 +73,7 @@ def _rows(connection: Connection[Any], query: str, parameters: Sequence[Any], *,
     Those of many come a few at a time: a worker that has just started has years of a thousand customers to read for its first batch.
     Planned anew each time, since a plan that was made for an empty log would read the whole of a full one.
     """
-    if of <= FEW:
+    if of <= FEW or in_pipeline(connection):
         return connection.execute(query, parameters, prepare=False, binary=True)
     return connection.cursor().stream(query, parameters, size=ROWS_AT_ONCE)
 

@@ -7,6 +7,7 @@ from psycopg import Connection, DataError
 from psycopg.errors import UniqueViolation
 
 from till_platform.arrays import array
+from till_platform.pipelining import in_pipeline
 from till_platform.projections.table import Row, Table
 
 
@@ -26,10 +27,14 @@ class Db:
         self._write(table, table.latest(rows), "DO NOTHING")
 
     def append(self, table: Table, rows: Iterable[Row]) -> None:
-        """Write rows that are new by nature, one per event: by COPY, several times faster. A row that is there already stays as it is.
+        """Write rows that are new by nature, one per event. A row that is there already stays as it is.
 
-        Values are of their columns' own types: what goes into a `jsonb` is wrapped in `Jsonb`.
+        Outside of a pipeline by COPY, which is several times faster for many. Values are of their columns' own types: what goes into a
+        `jsonb` is wrapped in `Jsonb`.
         """
+        if in_pipeline(self._connection):
+            self.insert(table, rows)
+            return
         ordered = sorted(table.latest(rows), key=table.key_of)
         if not ordered:
             return
@@ -88,10 +93,9 @@ class Db:
             query = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({arrays}))"
             self._connection.execute(query, [array(column) for column in zip(*unwanted, strict=True)])
 
-    def execute(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        """Run a statement of the projection's own; return its rows, if it has any."""
-        cursor = self._connection.execute(query, parameters)
-        return cursor.fetchall() if cursor.description else []
+    def execute(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        """Run a statement of the projection's own that changes rows."""
+        self._connection.execute(query, parameters)
 
     def _write(self, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
         if not rows:

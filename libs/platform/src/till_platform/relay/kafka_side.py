@@ -12,7 +12,6 @@ from till_platform.kafka.connection import connection_options
 from till_platform.kafka.topics import ensure_topics
 from till_platform.settings import Settings
 
-LINGER_MS = 2
 MAX_BATCH_BYTES = 262_144
 MAX_REQUEST_BYTES = 4_194_304
 ANSWERS_WITHIN_MS = 15_000
@@ -39,7 +38,6 @@ class KafkaSide:
             **options,
             acks="all",
             enable_idempotence=True,
-            linger_ms=LINGER_MS,
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
             request_timeout_ms=ANSWERS_WITHIN_MS,

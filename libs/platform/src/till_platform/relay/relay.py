@@ -24,6 +24,7 @@ from till_events.topics import source_of
 from till_platform.kafka.refusals import denial
 from till_platform.kafka.signatures import Signer
 from till_platform.relay.kafka_side import KafkaSide
+from till_platform.relay.packing import packed
 from till_platform.relay.rows import COLUMNS, Outgoing, headers_of
 from till_platform.telemetry import metrics
 
@@ -50,6 +51,10 @@ ON CONFLICT (topic) DO UPDATE SET epoch = relay_mark.epoch + 1 RETURNING positio
 """
 _EPOCH = "SELECT epoch FROM relay_mark WHERE topic = %s"
 _MARK = "UPDATE relay_mark SET position = %s, ends = %s WHERE topic = %s AND epoch = %s"
+
+
+Rows = list[tuple[Any, ...]]
+"""Rows of the log, as `COLUMNS` has them."""
 
 
 class NotLeading(Exception):
@@ -93,6 +98,8 @@ class Relay:
         self._checked_at = 0.0
         self._looked_round_at = 0.0
         self._reached = False
+        self._ahead: asyncio.Task[Rows] | None = None
+        """The rows behind those that Kafka is writing."""
 
     @property
     def ready(self) -> bool:
@@ -161,8 +168,7 @@ class Relay:
         while not self._stopping:
             self.turned_at = time.monotonic()
             self._wake.clear()
-            rows = await self._in_thread(self._read)
-            if rows:
+            if rows := await self._next():
                 await self._publish(rows)
                 self.refusal = None
             elif time.monotonic() - self._looked_round_at > LOOK_ROUND_SECONDS:
@@ -183,11 +189,15 @@ class Relay:
         if self._connection.execute(_EPOCH, [self.topic]).fetchone() != (self._epoch,):
             raise NotLeading(self.topic)
 
-    def _read(self) -> list[tuple[Any, ...]]:
-        assert self._connection is not None
-        return self._connection.execute(_PENDING, [self.position, BATCH], binary=True).fetchall()
+    async def _next(self) -> Rows:
+        ahead, self._ahead = self._ahead, None
+        return await (ahead or self._in_thread(self._read, self.position))
 
-    async def _publish(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _read(self, position: int) -> Rows:
+        assert self._connection is not None
+        return self._connection.execute(_PENDING, [position, BATCH], binary=True).fetchall()
+
+    async def _publish(self, rows: Rows) -> None:
         assert self._producer is not None
         partitions = sorted(await self._producer.partitions_for(self.topic))
         records = [self._record(row, partitions) for row in rows if row[-1]]  # a private fact stays here
@@ -195,19 +205,20 @@ class Relay:
             proofs = self._signer.sign([((self.topic, record.partition), record) for record in records])
             for record, proof in zip(records, proofs, strict=True):
                 record.headers.append(proof)
-        sent = [
-            await self._producer.send(
-                self.topic, value=one.value, key=one.key, partition=one.partition, headers=one.headers
-            )
-            for one in records
-        ]
+        sent = []
+        for partition, batch in packed(records, self._producer.create_batch):
+            future = await self._producer.send_batch(batch, self.topic, partition=partition)
+            future.add_done_callback(_heard)
+            sent.append((partition, batch.record_count(), future))
+        if len(rows) == BATCH:
+            self._ahead = asyncio.create_task(self._in_thread(self._read, rows[-1][0]))
         lost = set()
-        for future in sent:
-            acknowledged = await future
-            if 0 <= acknowledged.offset < self._ends.get(acknowledged.partition, 0):
-                lost.add(acknowledged.partition)
-            self._ends[acknowledged.partition] = acknowledged.offset + 1
-        metrics.RELAY_PUBLISHED.inc(len(sent))
+        for partition, count, future in sent:
+            first = (await future).offset
+            if 0 <= first < self._ends.get(partition, 0):
+                lost.add(partition)
+            self._ends[partition] = first + count
+        metrics.RELAY_PUBLISHED.inc(len(records))
         if lost:  # what was sent just now stands where other records were
             await self._refill(lost)
             return
@@ -259,13 +270,20 @@ class Relay:
         """Begin again with the first event; readers drop what they have taken already."""
         _log.error("topic_lost_records_refilling", topic=self.topic, partitions=sorted(lost))
         self._refill_owed = set(lost)
+        await self._forget_ahead()
         self.position = 0
         self._ends, self._last = {}, {}
         await self._in_thread(self._mark, 0)
         self._refill_owed = set()
 
+    async def _forget_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await asyncio.wait([ahead])
+
     async def _let_go(self) -> None:
         self._producer = None
+        await self._forget_ahead()
         await self._kafka.close()
         if self._connection is not None:
             connection, self._connection = self._connection, None
@@ -282,3 +300,9 @@ class Relay:
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _heard(future: "asyncio.Future[Any]") -> None:
+    """Whoever gave up with the first refusal need not hear of the others."""
+    if not future.cancelled():
+        future.exception()

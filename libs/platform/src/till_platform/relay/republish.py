@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.errors import LockNotAvailable
 
-from till_platform.relay.relay import BATCH, LEASE_SECONDS, TAKE_OVER, NotLeading, Relay
+from till_platform.relay.relay import BATCH, LEASE_SECONDS, TAKE_OVER, NotLeading, Relay, Rows
 from till_platform.relay.rows import COLUMNS
 
 PATIENCE_SECONDS = 60
@@ -52,7 +52,7 @@ class Republish(Relay):
             await self._set_back(first)
             if replace:
                 await self._kafka.empty()
-            while rows := await self._in_thread(self._read):
+            while rows := await self._next():
                 await self._publish(rows)
                 progress(self.position - first + 1, self._upto - first + 1)
             await self._go_forward(ends)
@@ -80,9 +80,9 @@ class Republish(Relay):
         assert self._connection is not None
         return self._connection.execute(query, parameters).fetchone()
 
-    def _read(self) -> list[tuple[Any, ...]]:
+    def _read(self, position: int) -> Rows:
         assert self._connection is not None
-        return self._connection.execute(_RANGE, [self.position, self._upto], binary=True).fetchall()
+        return self._connection.execute(_RANGE, [position, self._upto], binary=True).fetchall()
 
     async def _set_back(self, first: int) -> None:
         """Move the mark in front of `first`, and find out which position is in front of it in each partition."""

@@ -1,6 +1,6 @@
 """How far a consumer has come in a partition."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from psycopg import Connection
@@ -44,6 +44,7 @@ UPDATE checkpoint SET next_offset = step.next_offset, last_position = step.last_
 FROM step JOIN mine USING (topic, partition)
 WHERE checkpoint.consumer = %s AND checkpoint.topic = step.topic AND checkpoint.partition = step.partition
     AND checkpoint.next_offset = step.expected
+RETURNING 1
 """
 
 
@@ -58,11 +59,16 @@ def read_cursors(
     return {partition: found[partition] for partition in wanted}
 
 
-def advance(connection: Connection[Any], consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]) -> None:
-    """Move each partition from one cursor to another, if it still stands where we think it does; else raise `Fenced`.
+def advance(
+    connection: Connection[Any], consumer: str, steps: Sequence[tuple[Partition, Cursor, Cursor]]
+) -> Callable[[], None]:
+    """Move each partition from one cursor to another, if it still stands where we think it does.
 
-    Rows are locked in the order of topic and partition, so that two consumers can wait for each other but never in a circle.
+    Return what raises `Fenced` if one does not: to be called before the transaction ends, when more may be on its way already. Rows are
+    locked in the order of topic and partition, so that two consumers can wait for each other but never in a circle.
     """
+    if not steps:
+        return lambda: None
     ordered = sorted(steps, key=lambda step: step[0])
     columns = [
         [topic for (topic, _), _, _ in ordered],
@@ -71,6 +77,11 @@ def advance(connection: Connection[Any], consumer: str, steps: Sequence[tuple[Pa
         [new.next_offset for _, _, new in ordered],
         [new.last_position for _, _, new in ordered],
     ]
-    moved = connection.execute(_ADVANCE, [*columns, consumer, consumer]).rowcount
-    if moved != len(ordered):
-        raise Fenced(f"{len(ordered) - moved} of {len(ordered)} partitions were moved on by another consumer")
+    moved = connection.execute(_ADVANCE, [*columns, consumer, consumer])
+
+    def must_have_moved() -> None:
+        others = len(ordered) - len(moved.fetchall())
+        if others:
+            raise Fenced(f"{others} of {len(ordered)} partitions were moved on by another consumer")
+
+    return must_have_moved

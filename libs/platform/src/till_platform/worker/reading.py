@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from till_events.base import Event
 from till_events.codec import UnknownMajor, UnknownType, UnreadableEvent, decode, types_of
-from till_platform.batch import Fact, Headers
+from till_events.envelope import Headers
+from till_platform.batch import Fact
 from till_platform.kafka.signatures import Trust
 from till_platform.worker.cursor import Cursor, Partition
 

@@ -12,9 +12,8 @@ from till_platform.batch import Fact
 from till_platform.context import Context
 from till_platform.domain import Aggregate
 from till_platform.eventstore.append import Commit
-from till_platform.eventstore.snapshots import read_snapshots
 from till_platform.eventstore.stored import LoggedEvent
-from till_platform.eventstore.streams import bring_up_to_date
+from till_platform.eventstore.streams import bring_up_to_date, read_streams
 from till_platform.telemetry.tracing import collecting, current_traceparent
 
 A = TypeVar("A", bound=Aggregate)
@@ -37,12 +36,13 @@ class AggregateCache:
         self._events = 0
 
     def load(self, connection: Connection[Any], wanted: dict[str, type[Aggregate]]) -> dict[str, Aggregate]:
-        """Return the aggregates by stream, brought up to date in one query; those without events are empty."""
-        kept = {stream: self._taken(stream) for stream in wanted}
-        remembered = read_snapshots(connection, [stream for stream, found in kept.items() if found is None])
-        loaded = {stream: kept[stream] or remembered.get(stream) or cls(stream) for stream, cls in wanted.items()}
-        bring_up_to_date(connection, loaded)
-        return loaded
+        """Return the aggregates by stream; those without events are empty."""
+        kept = {stream: found for stream in wanted if (found := self._taken(stream)) is not None}
+        if kept:
+            bring_up_to_date(connection, kept)
+        if new := {stream: cls for stream, cls in wanted.items() if stream not in kept}:
+            kept |= read_streams(connection, new)
+        return kept
 
     def keep(self, aggregates: Iterable[Aggregate]) -> None:
         """Keep aggregates whose events are committed."""
