@@ -33,53 +33,64 @@ class Fact(Generic[E_co]):
             self._headers = dict(self._headers)
         return self._headers
 
+    def _find(self, name: str) -> bytes | None:
+        """Return one header, if it is there. One is asked of whole batches: nothing is put in order for it."""
+        if isinstance(self._headers, dict):
+            return self._headers.get(name)
+        return next((value for found, value in self._headers if found == name), None)
+
+    def _text(self, name: str) -> str:
+        value = self._find(name)
+        if value is None:
+            raise KeyError(name)
+        return value.decode()
+
     @property
     def id(self) -> str:
         """The event's id, a UUIDv7."""
-        return self.headers["ce_id"].decode()
+        return self._text("ce_id")
 
     @property
     def type(self) -> str:
         """The event's type, e.g. `tillstream.order.OrderPlaced.v1`."""
-        return self.headers["ce_type"].decode()
+        return self._text("ce_type")
 
     @property
     def stream(self) -> str:
         """The stream the event belongs to, e.g. `order-0199…`."""
-        return self.headers["ce_subject"].decode()
+        return self._text("ce_subject")
 
     @property
     def sequence(self) -> int:
         """The event's place in its stream: 1, 2, 3, …"""
-        return int(self.headers["ce_sequence"])
+        return int(self._text("ce_sequence"))
 
     @property
     def position(self) -> int:
         """The event's place in its owner's log."""
-        return int(self.headers["ce_logposition"])
+        return int(self._text("ce_logposition"))
 
     @property
     def recorded_at(self) -> datetime:
         """When the event entered its owner's log, UTC."""
-        return datetime.fromisoformat(self.headers["ce_recordedat"].decode())
+        return datetime.fromisoformat(self._text("ce_recordedat"))
 
     @property
     def correlation_id(self) -> str:
         """What ties together everything that one command from outside led to."""
-        return self.headers["ce_correlationid"].decode()
+        return self._text("ce_correlationid")
 
     @property
     def actor(self) -> str | None:
         """Who did it: a role and a staff or system id, e.g. `cashier:17`."""
-        value = self.headers.get("ce_actor")
+        value = self._find("ce_actor")
         return value.decode() if value is not None else None
 
     @property
     def traceparent(self) -> str | None:
         """The W3C trace context the event was recorded under."""
-        # Asked of whole batches: nothing is put in order for it.
-        pairs = self._headers.items() if isinstance(self._headers, dict) else self._headers
-        return next((value.decode() for name, value in reversed(pairs) if name == "traceparent"), None)
+        value = self._find("traceparent")
+        return value.decode() if value is not None else None
 
 
 class Batch:

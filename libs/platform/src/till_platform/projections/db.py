@@ -55,21 +55,14 @@ class Db:
 
     def add(self, table: Table, rows: Iterable[Row], *, sums: Sequence[str]) -> None:
         """Add to running totals: columns named in `sums` are added up, the others outside the key take the latest value."""
-        names = list(table.columns)
-        summed = [position for position, name in enumerate(names) if name in sums]
-        totals: dict[Row, list[Any]] = {}
-        for row in rows:
-            key = table.key_of(row)
-            if (total := totals.get(key)) is None:
-                totals[key] = list(row)
-                continue
-            for position, value in enumerate(row):
-                total[position] = total[position] + value if position in summed else value
+        given = list(rows)
+        if len({table.key_of(row) for row in given}) < len(given):
+            given = _added_up(table, given, sums)
         updates = ", ".join(
             f"{name} = {table.name}.{name} + excluded.{name}" if name in sums else f"{name} = excluded.{name}"
             for name in table.others
         )
-        self._write(table, [tuple(total) for total in totals.values()], f"DO UPDATE SET {updates}")
+        self._write(table, given, f"DO UPDATE SET {updates}")
 
     def get(self, table: Table, keys: Iterable[Row]) -> dict[Row, Row]:
         """Return the rows with these keys as they stand, to be changed and upserted."""
@@ -108,6 +101,20 @@ class Db:
         )
         ordered = sorted(rows, key=table.key_of)  # one order of locks for every writer
         self._connection.execute(query, [array(column) for column in zip(*ordered, strict=True)])
+
+
+def _added_up(table: Table, rows: Iterable[Row], sums: Sequence[str]) -> list[Row]:
+    """Return one row for each key."""
+    summed = {position for position, name in enumerate(table.columns) if name in sums}
+    totals: dict[Row, list[Any]] = {}
+    for row in rows:
+        key = table.key_of(row)
+        if (total := totals.get(key)) is None:
+            totals[key] = list(row)
+            continue
+        for position, value in enumerate(row):
+            total[position] = total[position] + value if position in summed else value
+    return [tuple(total) for total in totals.values()]
 
 
 def _must_fit(row: Row, narrow: Sequence[int]) -> None:
