@@ -37,7 +37,10 @@ class Fact(Generic[E_co]):
         """Return one header, if it is there. One is asked of whole batches: nothing is put in order for it."""
         if isinstance(self._headers, dict):
             return self._headers.get(name)
-        return next((value for found, value in self._headers if found == name), None)
+        for found, value in self._headers:
+            if found == name:
+                return value
+        return None
 
     def _text(self, name: str) -> str:
         value = self._find(name)

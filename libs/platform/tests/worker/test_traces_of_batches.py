@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from till_platform.batch import Batch
 from till_platform.telemetry.tracing import MOST_LINKS, collect
-from till_platform.worker.traces import projecting
+from till_platform.worker.traces import LOOKED_AT, projecting
 
 ONE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-1af7651916cd43dd8448eb211c80319c-c7ad6b7169203331-01"
@@ -56,6 +56,13 @@ def test_a_batch_of_more_traces_than_a_span_is_linked_to_is_not_read_to_its_end(
     (fold,) = spans.get_finished_spans()
     assert fold.parent is None
     assert [link.context.trace_id for link in fold.links] == list(range(1, MOST_LINKS + 1))
+
+
+def test_a_backlog_without_traces_is_not_searched_to_its_end(spans):
+    with projecting("sales", Batch([*[fact(None)] * LOOKED_AT, SimpleNamespace()])):
+        pass
+    (fold,) = spans.get_finished_spans()
+    assert (fold.parent, list(fold.links)) == (None, [])
 
 
 def test_more_spans_of_one_trace_than_a_span_is_linked_to_are_no_parent_since_others_may_follow(spans):

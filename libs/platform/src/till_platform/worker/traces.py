@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from till_platform.batch import Batch, Fact
@@ -10,6 +11,9 @@ from till_platform.telemetry import tracing
 
 REPLAY = timedelta(minutes=15)
 """What was recorded longer ago is read again, or for the first time by a read model that is new: its trace was over, and stays so."""
+
+LOOKED_AT = 1_000
+"""So many events of a batch are asked for their traces: one with more is a backlog, and of more traces than a span can be linked to."""
 
 
 @contextmanager
@@ -31,7 +35,7 @@ def projecting(name: str, batch: Batch) -> Iterator[None]:
 def _distinct(batch: Batch) -> list[str]:
     """Return the traceparents of a batch, one more at most than a span may be linked to: nobody asks for the rest."""
     found: dict[str, None] = {}
-    for fact in batch:
+    for fact in islice(batch, LOOKED_AT):
         if traceparent := fact.traceparent:
             found[traceparent] = None
             if len(found) > tracing.MOST_LINKS:
