@@ -191,7 +191,9 @@ class Relay:
 
     async def _next(self) -> Rows:
         ahead, self._ahead = self._ahead, None
-        return await (ahead or self._in_thread(self._read, self.position))
+        if ahead is not None and (rows := await ahead):
+            return rows  # else there may be some by now, and whoever appended them has called
+        return await self._in_thread(self._read, self.position)
 
     def _read(self, position: int) -> Rows:
         assert self._connection is not None
@@ -212,6 +214,7 @@ class Relay:
             sent.append((partition, batch.record_count(), future))
         if len(rows) == BATCH:
             self._ahead = asyncio.create_task(self._in_thread(self._read, rows[-1][0]))
+            self._ahead.add_done_callback(_heard)
         lost = set()
         for partition, count, future in sent:
             first = (await future).offset
