@@ -193,7 +193,8 @@ class Relay:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and (rows := await ahead):
             return rows  # else there may be some by now, and whoever appended them has called
-        return await self._in_thread(self._read, self.position)
+        found: Rows = await self._in_thread(self._read, self.position)
+        return found
 
     def _read(self, position: int) -> Rows:
         assert self._connection is not None
