@@ -3,16 +3,10 @@
 In a pipeline there is no COPY and no reading row by row. What a statement raises is raised when an answer is read, or at the end.
 """
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from psycopg import Connection
 from psycopg.pq import PipelineStatus
-
-
-def pipelined(connection: Connection[Any], *, if_: bool) -> AbstractContextManager[Any]:
-    """Send what is executed inside without waiting for each answer, if there is little of it."""
-    return connection.pipeline() if if_ else nullcontext()
 
 
 def in_pipeline(connection: Connection[Any]) -> bool:

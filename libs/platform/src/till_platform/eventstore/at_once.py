@@ -57,7 +57,7 @@ class AtOnce:
 
 
 def ask_to_append(connection: Connection[Any], commit: Commit) -> Callable[[], bool]:
-    """Append in the open transaction, of which nothing else may follow; return what tells whether it did, else `append` knows why not."""
+    """Append as the last thing in the open transaction; return what tells whether that was done. If not, `append` says why."""
     connection.execute(_BY_INDEX)  # as everywhere where the plans of the function are kept
     asked = connection.execute(APPEND, AtOnce([commit]).parameters, binary=True)
     return lambda: asked.fetchall() != [(None,)]

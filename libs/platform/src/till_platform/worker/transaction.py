@@ -6,6 +6,7 @@ rows of read models, checkpoints, and the head of the log just before commit, so
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from till_platform.domain import Aggregate, DomainError
 from till_platform.eventstore.append import Commit, append
 from till_platform.eventstore.at_once import ask_to_append
 from till_platform.eventstore.errors import VersionConflict
-from till_platform.pipelining import in_pipeline, pipelined
+from till_platform.pipelining import in_pipeline
 from till_platform.projections import tables
 from till_platform.projections.db import Db
 from till_platform.projections.projection import Projection
@@ -115,7 +116,8 @@ class BatchTransaction:
         return taken
 
     def _commit(self, connection: Connection[Any], reading: Reading) -> Taken:
-        with connection.transaction(), pipelined(connection, if_=len(reading.entries) <= FEW):
+        little = len(reading.entries) <= FEW
+        with connection.transaction(), connection.pipeline() if little else nullcontext():
             self._must_be_current(connection)
             entries = without_settled(connection, self._consumer, reading.entries)
             entries, letters = sort_out(entries, parked_keys(connection, self._consumer))
